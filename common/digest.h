@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// digest: SHA-256 (OpenSSL) and hexadecimal.
+#ifndef COMMON_DIGEST_H
+#define COMMON_DIGEST_H
+
+#include "common/buf.h"
+
+enum { DIGEST_SIZE = 32 };
+
+void digest_sha256(struct slice bytes, unsigned char out[DIGEST_SIZE]);
+
+// Lower-case hex of len bytes and a NUL; out has 2 * len + 1 bytes. Returns out.
+char *digest_hex(const unsigned char *bytes, size_t len, char *out);
+
+// First 128 bits of SHA-256 as 32 hex digits and a NUL: how recipients and keys appear in headers, Redis and logs.
+enum { DIGEST_SHORT_SIZE = 33 };
+char *digest_short(struct slice bytes, char out[DIGEST_SHORT_SIZE]);
+
+#endif

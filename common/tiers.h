@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiers: the conveyor belts' lengths, and the arithmetic of riding them.
+//
+// A record rides a belt for exactly the belt's length, so a belt is first in, first out, and its head never blocks
+// anything that is due. Long delays are several rides ("hops").
+#ifndef COMMON_TIERS_H
+#define COMMON_TIERS_H
+
+#include "common/err.h"
+
+#include <stdint.h>
+
+enum { TIERS_MAX = 16, TIERS_IN_HAND_MS = 50 };
+
+struct tiers {
+    int count;
+    struct tier {
+        char name[16];     // "5s": also the topic's last part
+        int64_t length_ms; // ascending
+    } list[TIERS_MAX];
+};
+
+// From names such as "1s,5s,30s"; sorted, duplicates and lengths below 100 ms or above 1 day refused.
+MUST_CHECK bool tiers_parse(struct tiers *t, const char *names, struct err *e);
+
+// The belt for a wait of remaining_ms: the longest one that leaves TIERS_IN_HAND_MS in hand, or the shortest.
+int tiers_pick(const struct tiers *t, int64_t remaining_ms);
+
+// True when what remains is too short for any belt, so the record waits in memory (the due-heap).
+bool tiers_is_short(const struct tiers *t, int64_t remaining_ms);
+
+// Rides needed for a delay when each one takes the longest belt that fits.
+int tiers_hops(const struct tiers *t, int64_t delay_ms);
+
+// The delay within [low, high] that needs the fewest rides; the closest to want among those.
+int64_t tiers_snap(const struct tiers *t, int64_t low_ms, int64_t want_ms, int64_t high_ms);
+
+#endif
