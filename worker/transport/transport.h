@@ -56,6 +56,7 @@ struct attempt {
     const char *job_id;          // sf-id
     struct slice idempotency_key;
     uint32_t generation, number; // number: 1 for the first attempt of this generation
+    int64_t first_seen_ms;       // wall clock, the same at every attempt (smtp: Date of a job without created_at)
     void (*done)(struct attempt *a, const struct outcome *o); // never called from inside start or before it returns
     void *owner;                 // the caller's
     void *state;                 // the transport's, NULL when not started
