@@ -12,7 +12,7 @@ struct header {
 // Headers being put together for a record that is to be produced. All zero is empty; names may repeat, the last
 // one wins. Names and values are copied into one arena, so building a set is two allocations at most.
 struct headers {
-    struct header *list; // valid only after headers_finish or while nothing is added
+    struct header *list; // valid until the next headers_add
     size_t count, cap;
     struct buf bytes; // owned arena
 };
@@ -20,10 +20,11 @@ struct headers {
 void headers_clear(struct headers *h);
 void headers_reset(struct headers *h); // empty, memory kept
 void headers_add(struct headers *h, const char *name, struct slice value);
+void headers_add_slice(struct headers *h, struct slice name, struct slice value);
 void headers_add_i64(struct headers *h, const char *name, int64_t value); // ASCII decimal
 // Total size on the wire, names and values.
 size_t headers_bytes(const struct headers *h);
-// The i-th header; the arena may have moved since it was added, so always read through this.
+// The i-th header, valid until the next headers_add (the arena may move).
 struct header headers_at(const struct headers *h, size_t i);
 
 // A consumed record: one allocation, owned by whoever took it (record_free). Slices point into it.
