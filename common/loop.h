@@ -16,17 +16,17 @@ struct event_base;
 
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
-void loop_run(struct loop *l);  // until loop_stop
+void loop_run(struct loop *l);  // until loop_stop, or until nothing is left to wait for
 void loop_stop(struct loop *l);
 struct event_base *loop_base(struct loop *l); // for the one file that gives a library its adapter
 
-// The monotonic time of this turn, milliseconds; read once a turn.
+// The monotonic time of this turn, milliseconds; read once a turn (clock_mono_ms, so comparable with it).
 int64_t loop_now_ms(const struct loop *l);
 
 typedef void (*loop_timer_cb)(void *arg);
 struct loop_timer *loop_timer_new(struct loop *l, loop_timer_cb cb, void *arg);
 void loop_timer_free(struct loop_timer *t);
-void loop_timer_in(struct loop_timer *t, int64_t delay_ms); // (re)arms; <= 0: next turn
+void loop_timer_in(struct loop_timer *t, int64_t delay_ms); // (re)arms; never early; <= 0: next turn
 void loop_timer_cancel(struct loop_timer *t);
 bool loop_timer_armed(const struct loop_timer *t);
 
@@ -42,5 +42,6 @@ void loop_on_signal(struct loop *l, int signo, loop_signal_cb cb, void *arg);
 // Called after each turn's events were handled and before the loop sleeps again.
 typedef void (*loop_turn_cb)(void *arg);
 void loop_on_turn(struct loop *l, loop_turn_cb cb, void *arg);
+void loop_off_turn(struct loop *l, loop_turn_cb cb, void *arg); // before arg is freed while the loop lives on
 
 #endif

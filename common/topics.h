@@ -37,7 +37,7 @@ struct topic_plan { // one topic as it must exist
     const char *name; // borrowed from struct topics
     int partitions;
     int replication;
-    int64_t retention_ms;
+    int64_t retention_ms; // -1: kept for ever (compacted)
     int64_t max_message_bytes;
     bool compacted;       // cleanup.policy=compact
     bool log_append_time; // message.timestamp.type=LogAppendTime
