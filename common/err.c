@@ -29,8 +29,8 @@ bool err_prefix(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    strncat(text, ": ", sizeof text - strlen(text) - 1);
-    strncat(text, e->text, sizeof text - strlen(text) - 1);
+    size_t len = strlen(text);
+    snprintf(text + len, sizeof text - len, ": %s", e->text);
     memcpy(e->text, text, sizeof text);
     return false;
 }
