@@ -24,7 +24,7 @@ static struct effect complain(struct buf *out, int status, const char *text)
     return effect;
 }
 
-static struct effect send(struct sink *s, const struct request *r, bool dedup, int64_t wall_ms, struct buf *out)
+static struct effect take_send(struct sink *s, const struct request *r, bool dedup, int64_t wall_ms, struct buf *out)
 {
     struct verdict v = sink_decide(s, r, dedup, wall_ms);
     struct effect effect = { .how = v.how, .delay_ms = v.delay_ms, .refuse_ms = -1 };
@@ -39,12 +39,12 @@ static struct effect send(struct sink *s, const struct request *r, bool dedup, i
 
 static struct effect post_send(struct sink *s, const struct request *r, int64_t wall_ms, struct buf *out)
 {
-    return send(s, r, false, wall_ms, out);
+    return take_send(s, r, false, wall_ms, out);
 }
 
 static struct effect post_dedup_send(struct sink *s, const struct request *r, int64_t wall_ms, struct buf *out)
 {
-    return send(s, r, true, wall_ms, out);
+    return take_send(s, r, true, wall_ms, out);
 }
 
 static struct effect post_control(struct sink *s, const struct request *r, int64_t wall_ms, struct buf *out)
@@ -145,22 +145,22 @@ static struct effect get_health(struct sink *s, const struct request *r, int64_t
 }
 
 static const struct {
-    struct slice method, path;
+    const char *method, *path;
     struct effect (*run)(struct sink *s, const struct request *r, int64_t wall_ms, struct buf *out);
 } endpoints[] = {
-    { SLICE("POST"), SLICE("/send"), post_send },
-    { SLICE("POST"), SLICE("/dedup/send"), post_dedup_send },
-    { SLICE("POST"), SLICE("/control"), post_control },
-    { SLICE("POST"), SLICE("/reset"), post_reset },
-    { SLICE("GET"), SLICE("/stats"), get_stats },
-    { SLICE("GET"), SLICE("/ledger"), get_ledger },
-    { SLICE("GET"), SLICE("/healthz"), get_health },
+    { "POST", "/send", post_send },
+    { "POST", "/dedup/send", post_dedup_send },
+    { "POST", "/control", post_control },
+    { "POST", "/reset", post_reset },
+    { "GET", "/stats", get_stats },
+    { "GET", "/ledger", get_ledger },
+    { "GET", "/healthz", get_health },
 };
 
 struct effect api_handle(struct sink *s, const struct request *r, int64_t wall_ms, struct buf *out)
 {
     for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
-        if (slice_eq(r->path, endpoints[i].path) && slice_eq(r->method, endpoints[i].method))
+        if (slice_is(r->path, endpoints[i].path) && slice_is(r->method, endpoints[i].method))
             return endpoints[i].run(s, r, wall_ms, out);
     }
     return complain(out, 404,
