@@ -38,7 +38,7 @@ static bool assign(const struct walk *w, const char *path, const char *text, enu
 static bool token_text(const struct walk *w, uint32_t index, char *out, size_t size)
 {
     struct buf scratch = { 0 };
-    bool string = w->doc.tokens[index].type == JSON_STRING;
+    bool string = w->doc.tokens[index].type == JSON_TYPE_STRING;
     struct slice text = string ? json_text(&w->doc, index, &scratch) : json_raw(&w->doc, index);
     bool fits = text.len < size;
     if (fits) {
@@ -56,7 +56,7 @@ static bool take_secret_object(const struct walk *w, const char *path, uint32_t 
     uint32_t value = env != 0 ? env : file;
     char text[TEXT_SIZE];
     bool one = value != 0 && tokens[value].next == tokens[object].next && value == object + 2;
-    if (one && tokens[value].type == JSON_STRING && token_text(w, value, text, sizeof text))
+    if (one && tokens[value].type == JSON_TYPE_STRING && token_text(w, value, text, sizeof text))
         return assign(w, path, text, env != 0 ? GIVEN_ENV : GIVEN_FILE, e);
     bool printed = json_member(&w->doc, object, "set") != 0;
     return err_set(e, ERR_CONFIG, "%s: %sgive {\"env\":\"NAME\"} or {\"file\":\"PATH\"}", path,
@@ -70,7 +70,7 @@ static bool take_array(const struct walk *w, const char *path, uint32_t array, s
     char all[TEXT_SIZE] = "", item[TEXT_SIZE];
     size_t len = 0;
     for (uint32_t i = array + 1; i < tokens[array].next; i = tokens[i].next) {
-        if (tokens[i].type != JSON_STRING || !token_text(w, i, item, sizeof item))
+        if (tokens[i].type != JSON_TYPE_STRING || !token_text(w, i, item, sizeof item))
             return err_set(e, ERR_CONFIG, "%s: the list holds something else than short strings", path);
         len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", len > 0 ? "," : "", item);
         if (len >= sizeof all)
@@ -83,29 +83,29 @@ static bool take_scalar(const struct walk *w, const char *path, uint32_t value, 
 {
     char text[TEXT_SIZE];
     switch ((enum json_type)w->doc.tokens[value].type) {
-    case JSON_TRUE:
+    case JSON_TYPE_TRUE:
         return assign(w, path, "true", GIVEN_BOOL, e);
-    case JSON_FALSE:
+    case JSON_TYPE_FALSE:
         return assign(w, path, "false", GIVEN_BOOL, e);
-    case JSON_ARRAY:
+    case JSON_TYPE_ARRAY:
         return take_array(w, path, value, e);
-    case JSON_STRING:
-    case JSON_NUMBER:
+    case JSON_TYPE_STRING:
+    case JSON_TYPE_NUMBER:
         break;
-    case JSON_OBJECT:
-    case JSON_NULL:
+    case JSON_TYPE_OBJECT:
+    case JSON_TYPE_NULL:
         return err_set(e, ERR_CONFIG, "%s: null is not a value; leave the key out", path);
     }
     if (!token_text(w, value, text, sizeof text))
         return err_set(e, ERR_CONFIG, "%s: is longer than %d bytes", path, TEXT_SIZE - 1);
-    return assign(w, path, text, w->doc.tokens[value].type == JSON_STRING ? GIVEN_TEXT : GIVEN_NUMBER, e);
+    return assign(w, path, text, w->doc.tokens[value].type == JSON_TYPE_STRING ? GIVEN_TEXT : GIVEN_NUMBER, e);
 }
 
 static bool walk_object(const struct walk *w, const char *path, uint32_t object, struct err *e);
 
 static bool take_member(const struct walk *w, const char *path, uint32_t value, struct err *e)
 {
-    if (w->doc.tokens[value].type != JSON_OBJECT)
+    if (w->doc.tokens[value].type != JSON_TYPE_OBJECT)
         return take_scalar(w, path, value, e);
     if (config_is_secret(path))
         return take_secret_object(w, path, value, e);
@@ -160,7 +160,7 @@ static bool read_file(struct walk *w, const char *path, struct err *e)
     bool ok = read_all(path, &text, e);
     if (ok && !json_parse(&w->doc, text.data, text.len, e))
         ok = refuse_syntax(&text, e);
-    if (ok && w->doc.tokens[0].type != JSON_OBJECT)
+    if (ok && w->doc.tokens[0].type != JSON_TYPE_OBJECT)
         ok = err_set(e, ERR_CONFIG, "must be one JSON object");
     ok = ok && walk_object(w, "", 0, e);
     json_clear(&w->doc);

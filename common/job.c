@@ -81,7 +81,7 @@ static bool take_url(struct job *job, const struct field *f, uint32_t value, str
 
 static bool take_address(struct job *job, const struct field *f, uint32_t value, struct err *e)
 {
-    if (type_of(job, value) == JSON_ARRAY)
+    if (type_of(job, value) == JSON_TYPE_ARRAY)
         return err_set(e, ERR_INPUT, "has to be one address, not a list: one job is one recipient");
     struct slice text;
     return job_text(&job->doc, value, &job->scratch, &text, e) && address_parse(member(job, f), text, e);
@@ -91,7 +91,7 @@ static bool take_time(struct job *job, const struct field *f, uint32_t value, st
 {
     int64_t ms = 0;
     bool ok;
-    if (type_of(job, value) == JSON_STRING) {
+    if (type_of(job, value) == JSON_TYPE_STRING) {
         struct slice text = json_text(&job->doc, value, &job->scratch);
         ok = clock_parse_rfc3339(text.ptr, text.len, &ms);
     } else {
@@ -126,7 +126,7 @@ static bool refuse_choice(const char *const *choices, struct err *e)
 
 static bool take_choice(struct job *job, const struct field *f, uint32_t value, struct err *e)
 {
-    if (type_of(job, value) != JSON_STRING)
+    if (type_of(job, value) != JSON_TYPE_STRING)
         return refuse_choice(f->choices, e);
     struct slice text = json_text(&job->doc, value, &job->scratch);
     for (unsigned i = 0; f->choices[i] != NULL; i++) {
@@ -271,7 +271,7 @@ static bool take_fields(struct job *job, const uint32_t values[FIELD_COUNT], str
 {
     for (int i = 0; i < FIELD_COUNT; i++) {
         const struct field *f = &FIELDS[i];
-        if (values[i] == 0 || type_of(job, values[i]) == JSON_NULL)
+        if (values[i] == 0 || type_of(job, values[i]) == JSON_TYPE_NULL)
             continue;
         if (f->part != NULL ? !f->part(job, values[i], e) : !f->take(job, f, values[i], e))
             return f->part != NULL ? false : err_prefix(e, "%s", f->name);
@@ -297,13 +297,13 @@ bool job_parse(struct job *job, const char *bytes, size_t len, size_t max_bytes,
         return err_set(e, ERR_INPUT, "the job is %zu bytes long, at most %zu are allowed", len, max_bytes);
     if (!json_parse(&job->doc, bytes, len, e))
         return err_prefix(e, "not JSON");
-    if (type_of(job, 0) != JSON_OBJECT)
+    if (type_of(job, 0) != JSON_TYPE_OBJECT)
         return err_set(e, ERR_INPUT, "a job has to be a JSON object");
     uint32_t values[FIELD_COUNT] = { 0 };
     unsigned char digest[DIGEST_SIZE];
     job->value = (struct slice){ bytes, len };
     locate(job, values);
-    if (values[F_V] == 0 || type_of(job, values[F_V]) == JSON_NULL)
+    if (values[F_V] == 0 || type_of(job, values[F_V]) == JSON_TYPE_NULL)
         return err_set(e, ERR_INPUT, "v: is missing, has to be 1");
     fingerprint(job, values, digest);
     reserve(job, values[F_ATTACHMENTS]);

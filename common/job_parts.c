@@ -25,7 +25,7 @@ static uint8_t type_of(const struct json_doc *doc, uint32_t value)
 
 static bool is_absent(const struct json_doc *doc, uint32_t value)
 {
-    return value == 0 || type_of(doc, value) == JSON_NULL;
+    return value == 0 || type_of(doc, value) == JSON_TYPE_NULL;
 }
 
 static bool wrong(struct err *e, const char *path, const char *why)
@@ -40,7 +40,7 @@ static bool wrong_member(struct err *e, const char *path, struct slice name, con
 
 bool job_text(const struct json_doc *doc, uint32_t value, struct buf *scratch, struct slice *out, struct err *e)
 {
-    if (type_of(doc, value) != JSON_STRING)
+    if (type_of(doc, value) != JSON_TYPE_STRING)
         return err_set(e, ERR_INPUT, "has to be a string");
     *out = json_text(doc, value, scratch);
     return true;
@@ -60,7 +60,7 @@ static bool check_string(const struct json_doc *doc, uint32_t value, enum text_r
 bool job_check_headers(struct job *job, uint32_t value, struct err *e)
 {
     const struct json_doc *doc = &job->doc;
-    if (type_of(doc, value) != JSON_OBJECT)
+    if (type_of(doc, value) != JSON_TYPE_OBJECT)
         return wrong(e, "headers", "has to be an object of names and strings");
     int count = 0;
     for (uint32_t i = value + 1; i < doc->tokens[value].next; i = doc->tokens[i + 1].next) {
@@ -129,7 +129,7 @@ static const struct attachment_member {
 
 static bool check_attachment(const struct json_doc *doc, uint32_t value, struct buf *scratch, struct err *e)
 {
-    if (type_of(doc, value) != JSON_OBJECT)
+    if (type_of(doc, value) != JSON_TYPE_OBJECT)
         return err_set(e, ERR_INPUT, ": has to be an object");
     for (size_t i = 0; i < sizeof ATTACHMENT / sizeof ATTACHMENT[0]; i++) {
         const struct attachment_member *m = &ATTACHMENT[i];
@@ -150,7 +150,7 @@ static bool check_attachment(const struct json_doc *doc, uint32_t value, struct 
 bool job_check_attachments(struct job *job, uint32_t value, struct err *e)
 {
     const struct json_doc *doc = &job->doc;
-    if (type_of(doc, value) != JSON_ARRAY)
+    if (type_of(doc, value) != JSON_TYPE_ARRAY)
         return wrong(e, "attachments", "has to be a list of objects");
     struct buf decoded = { 0 };
     struct err why;
@@ -182,7 +182,7 @@ static bool take_member(struct job *job, uint32_t object, const char *name, size
 bool job_check_template(struct job *job, uint32_t value, struct err *e)
 {
     const struct json_doc *doc = &job->doc;
-    if (type_of(doc, value) != JSON_OBJECT)
+    if (type_of(doc, value) != JSON_TYPE_OBJECT)
         return wrong(e, "template", "has to be an object with \"id\" and \"vars\"");
     if (!take_member(job, value, "id", WORD_MAX, &job->template_id, e))
         return err_prefix(e, "template.id");
@@ -191,7 +191,7 @@ bool job_check_template(struct job *job, uint32_t value, struct err *e)
     uint32_t vars = json_member(doc, value, "vars");
     if (is_absent(doc, vars))
         return true;
-    if (type_of(doc, vars) != JSON_OBJECT)
+    if (type_of(doc, vars) != JSON_TYPE_OBJECT)
         return wrong(e, "template.vars", "has to be an object");
     job->vars = vars;
     return true;
@@ -200,13 +200,13 @@ bool job_check_template(struct job *job, uint32_t value, struct err *e)
 bool job_check_approval(struct job *job, uint32_t value, struct err *e)
 {
     const struct json_doc *doc = &job->doc;
-    if (type_of(doc, value) != JSON_OBJECT)
+    if (type_of(doc, value) != JSON_TYPE_OBJECT)
         return wrong(e, "approval", "has to be an object");
     uint32_t required = json_member(doc, value, "required");
     if (!is_absent(doc, required)) {
-        if (type_of(doc, required) != JSON_TRUE && type_of(doc, required) != JSON_FALSE)
+        if (type_of(doc, required) != JSON_TYPE_TRUE && type_of(doc, required) != JSON_TYPE_FALSE)
             return wrong(e, "approval.required", "has to be true or false");
-        job->approval_required = type_of(doc, required) == JSON_TRUE;
+        job->approval_required = type_of(doc, required) == JSON_TYPE_TRUE;
     }
     if (!take_member(job, value, "state", STATE_MAX, &job->approval_state, e))
         return err_prefix(e, "approval.state");
@@ -221,7 +221,7 @@ bool job_check_approval(struct job *job, uint32_t value, struct err *e)
 bool job_check_tags(struct job *job, uint32_t value, struct err *e)
 {
     const struct json_doc *doc = &job->doc;
-    if (type_of(doc, value) != JSON_ARRAY)
+    if (type_of(doc, value) != JSON_TYPE_ARRAY)
         return wrong(e, "tags", "has to be a list of strings");
     int n = 0;
     for (uint32_t i = value + 1; i < doc->tokens[value].next; i = doc->tokens[i].next, n++)
@@ -232,5 +232,5 @@ bool job_check_tags(struct job *job, uint32_t value, struct err *e)
 
 bool job_check_metadata(struct job *job, uint32_t value, struct err *e)
 {
-    return type_of(&job->doc, value) == JSON_OBJECT || wrong(e, "metadata", "has to be an object");
+    return type_of(&job->doc, value) == JSON_TYPE_OBJECT || wrong(e, "metadata", "has to be an object");
 }

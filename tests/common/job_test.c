@@ -46,8 +46,8 @@ static void test_vector(void **state)
     assert_null(job.html.ptr);
     assert_true(slice_is(job.template_id, "t"));
     assert_true(slice_is(json_raw(&job.doc, job.vars), "{\"z\": 1, \"a\": [true, null, -5]}"));
-    assert_int_equal(job.doc.tokens[job.headers].type, JSON_OBJECT);
-    assert_int_equal(job.doc.tokens[job.attachments].type, JSON_ARRAY);
+    assert_int_equal(job.doc.tokens[job.headers].type, JSON_TYPE_OBJECT);
+    assert_int_equal(job.doc.tokens[job.attachments].type, JSON_TYPE_ARRAY);
     assert_int_equal(job.created_at_ms, 1700000000000);
     job_clear(&job);
     job_clear(&job);
