@@ -60,3 +60,13 @@ bool text_check(struct slice text, enum text_rule rule, size_t max, struct err *
         return true;
     }
 }
+
+size_t text_cut(struct slice text, size_t max)
+{
+    if (text.len <= max)
+        return text.len;
+    size_t n = max;
+    while (n > 0 && max - n < 3 && ((unsigned char)text.ptr[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}

@@ -22,4 +22,7 @@ MUST_CHECK bool text_check(struct slice text, enum text_rule rule, size_t max, s
 // The first control character (below 0x20, 0x7f, or U+0080 to U+009F as UTF-8), text.len when there is none.
 size_t text_find_control(struct slice text);
 
+// The length, at most max, at which text can be cut without splitting a UTF-8 character.
+size_t text_cut(struct slice text, size_t max);
+
 #endif
