@@ -80,12 +80,12 @@ static bool is_marker(const struct json_doc *doc, uint32_t index, int64_t *omitt
 
 static bool collect(const struct json_doc *doc, struct entries *entries)
 {
-    if (doc->tokens[0].type != JSON_ARRAY)
+    if (doc->tokens[0].type != JSON_TYPE_ARRAY)
         return false;
     entries->list = xmalloc((doc->count + 1) * sizeof *entries->list); // and the one to come
     for (uint32_t i = 1; i < doc->count; i = doc->tokens[i].next) {
         int64_t omitted;
-        if (doc->tokens[i].type != JSON_OBJECT)
+        if (doc->tokens[i].type != JSON_TYPE_OBJECT)
             return false;
         if (is_marker(doc, i, &omitted)) {
             entries->omitted = omitted;
