@@ -62,6 +62,8 @@ static bool parse_number(struct slice text, const struct number *n, int *value)
 
 bool script_parse(struct slice text, struct script *s)
 {
+    if (text.len > 0 && text.ptr[text.len - 1] == '-')
+        return false;
     struct slice rest = text;
     struct slice name = cut(&rest, '-');
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
