@@ -114,7 +114,8 @@ void config_clear(struct config *c);
 // belt), belt retention > belt length, renew < lease, … Names both keys and what to change.
 MUST_CHECK bool config_check_promises(const struct config *c, struct err *e);
 
-// The effective configuration as JSON that config_load reads back; secrets show as {"set":true}.
+// The effective configuration as JSON that config_load reads back, but for secrets: they show as {"set":true}, which
+// is refused with a hint.
 void config_print(const struct config *c, FILE *out);
 
 // All keys with type, default and meaning, for --help and the README table.

@@ -26,7 +26,14 @@ enum wait_kind {
 const char *wait_name(enum wait_kind w); // "retry", …; "none"
 bool wait_parse(struct slice name, enum wait_kind *w);
 
-enum { ENVELOPE_ID_SIZE = 160, ENVELOPE_RCPT_SIZE = 33, ENVELOPE_TRAIL_MAX = 16 * 1024, ENVELOPE_MAX = 32 * 1024 };
+enum {
+    ENVELOPE_ID_SIZE = 160,
+    ENVELOPE_RCPT_SIZE = 33,
+    ENVELOPE_TRAIL_MAX = 16 * 1024,
+    ENVELOPE_RESPONSE_MAX = 4 * 1024,
+    ENVELOPE_FOREIGN_MAX = 8 * 1024, // headers that are not ours
+    ENVELOPE_MAX = 32 * 1024,        // all of them, whatever happens to the job
+};
 
 // The epoch of the dedup record: a later generation or, within one, a later try, is newer.
 struct epoch {
@@ -47,16 +54,18 @@ struct envelope {
     enum failure_class class; // sf-class, sf-code: of the last attempt
     int code;
     char rcpt[ENVELOPE_RCPT_SIZE]; // sf-rcpt: hash of the recipient
-    struct slice lane, reason, replay, origin, approval, trail, response, traceparent; // borrowed; absent: ptr NULL
+    // Borrowed; absent: ptr NULL. sf-response: the last full response, on a letter.
+    struct slice lane, reason, replay, origin, approval, trail, response, traceparent;
     const struct header *others; // borrowed: the record's headers, for those that are not ours
     size_t other_count;          // all headers of the record; ours are skipped when writing
 };
 
-// Reads what is there; everything else stays zero. False (ERR_INPUT) when one of ours is malformed or all of
-// them together are over ENVELOPE_MAX; the text names the header. Borrows from h.
+// Reads what is there; everything else becomes zero. False (ERR_INPUT) when one of ours is malformed or the foreign
+// ones are over ENVELOPE_FOREIGN_MAX; the text names the header. Borrows from h.
 MUST_CHECK bool envelope_read(struct envelope *env, const struct header *h, size_t count, struct err *e);
 
-// Adds every header that has a value, then the foreign ones.
+// Adds every header that has a value, then the foreign ones. What it writes, envelope_read accepts: texts over their
+// limit are cut, control characters in them become spaces.
 void envelope_write(const struct envelope *env, struct headers *out);
 
 #endif

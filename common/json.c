@@ -142,7 +142,7 @@ static const char *skip_utf8(struct scan *s, const char *p)
 static bool scan_string(struct scan *s)
 {
     const char *p = s->p + 1;
-    uint32_t index = push(s, JSON_STRING, p);
+    uint32_t index = push(s, JSON_TYPE_STRING, p);
     bool escaped = false;
     for (;;) {
         p = skip_plain(p, s->end);
@@ -224,7 +224,7 @@ static bool scan_member(struct scan *s, struct json_names *names, uint32_t objec
 
 static bool scan_object(struct scan *s)
 {
-    uint32_t index = push(s, JSON_OBJECT, s->p);
+    uint32_t index = push(s, JSON_TYPE_OBJECT, s->p);
     struct json_names names = { 0 };
     if (!open_container(s))
         return false;
@@ -239,7 +239,7 @@ static bool scan_object(struct scan *s)
 
 static bool scan_array(struct scan *s)
 {
-    uint32_t index = push(s, JSON_ARRAY, s->p);
+    uint32_t index = push(s, JSON_TYPE_ARRAY, s->p);
     if (!open_container(s))
         return false;
     bool more = !at(s, ']');
@@ -270,7 +270,7 @@ static bool skip_digits(struct scan *s)
 
 static bool scan_number(struct scan *s)
 {
-    uint32_t index = push(s, JSON_NUMBER, s->p);
+    uint32_t index = push(s, JSON_TYPE_NUMBER, s->p);
     if (at(s, '-'))
         s->p++;
     if (at(s, '0'))
@@ -306,11 +306,11 @@ static bool scan_value(struct scan *s)
     case '[':
         return scan_array(s);
     case 't':
-        return scan_word(s, JSON_TRUE, SLICE("true"));
+        return scan_word(s, JSON_TYPE_TRUE, SLICE("true"));
     case 'f':
-        return scan_word(s, JSON_FALSE, SLICE("false"));
+        return scan_word(s, JSON_TYPE_FALSE, SLICE("false"));
     case 'n':
-        return scan_word(s, JSON_NULL, SLICE("null"));
+        return scan_word(s, JSON_TYPE_NULL, SLICE("null"));
     default:
         return scan_number(s);
     }

@@ -10,7 +10,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type { JSON_TYPE_NULL, JSON_TYPE_FALSE, JSON_TYPE_TRUE, JSON_TYPE_NUMBER, JSON_TYPE_STRING, JSON_TYPE_ARRAY, JSON_TYPE_OBJECT };
 
 enum { JSON_MAX_DEPTH = 32 };
 
@@ -20,7 +20,7 @@ struct json_token {
     uint8_t type;        // enum json_type
     bool escaped;        // a string with at least one backslash
 };
-// An object is followed by key (a JSON_STRING), value, key, value …; an array by its values.
+// An object is followed by key (a JSON_TYPE_STRING), value, key, value …; an array by its values.
 
 struct json_doc { // all zero is an empty one; reusable: json_parse keeps the token memory
     const char *text; // borrowed from the caller of json_parse

@@ -16,7 +16,7 @@ struct slice json_raw(const struct json_doc *doc, uint32_t index)
 
 uint32_t json_member(const struct json_doc *doc, uint32_t object, const char *key)
 {
-    if (object >= doc->count || doc->tokens[object].type != JSON_OBJECT)
+    if (object >= doc->count || doc->tokens[object].type != JSON_TYPE_OBJECT)
         return 0;
     struct slice wanted = slice_of(key);
     uint32_t end = doc->tokens[object].next;
@@ -46,7 +46,7 @@ struct slice json_text(const struct json_doc *doc, uint32_t index, struct buf *s
 
 bool json_int(const struct json_doc *doc, uint32_t index, int64_t *out)
 {
-    if (doc->tokens[index].type != JSON_NUMBER)
+    if (doc->tokens[index].type != JSON_TYPE_NUMBER)
         return false;
     struct slice raw = json_raw(doc, index);
     bool negative = raw.ptr[0] == '-';
@@ -104,13 +104,13 @@ static void put_array(const struct json_doc *doc, uint32_t index, struct buf *ou
 void json_canonical(const struct json_doc *doc, uint32_t index, struct buf *out)
 {
     switch (doc->tokens[index].type) {
-    case JSON_OBJECT:
+    case JSON_TYPE_OBJECT:
         put_object(doc, index, out);
         break;
-    case JSON_ARRAY:
+    case JSON_TYPE_ARRAY:
         put_array(doc, index, out);
         break;
-    case JSON_STRING:
+    case JSON_TYPE_STRING:
         put_string(doc, index, out);
         break;
     default: // as written

@@ -163,17 +163,17 @@ static void test_tokens(void **state)
         uint32_t next;
         const char *raw;
     } want[] = {
-        { JSON_OBJECT, 11, "{\"a\":[1,{\"b\":2}],\"c\":\"d\\n\",\"e\":null}" },
-        { JSON_STRING, 2, "a" },
-        { JSON_ARRAY, 7, "[1,{\"b\":2}]" },
-        { JSON_NUMBER, 4, "1" },
-        { JSON_OBJECT, 7, "{\"b\":2}" },
-        { JSON_STRING, 6, "b" },
-        { JSON_NUMBER, 7, "2" },
-        { JSON_STRING, 8, "c" },
-        { JSON_STRING, 9, "d\\n" },
-        { JSON_STRING, 10, "e" },
-        { JSON_NULL, 11, "null" },
+        { JSON_TYPE_OBJECT, 11, "{\"a\":[1,{\"b\":2}],\"c\":\"d\\n\",\"e\":null}" },
+        { JSON_TYPE_STRING, 2, "a" },
+        { JSON_TYPE_ARRAY, 7, "[1,{\"b\":2}]" },
+        { JSON_TYPE_NUMBER, 4, "1" },
+        { JSON_TYPE_OBJECT, 7, "{\"b\":2}" },
+        { JSON_TYPE_STRING, 6, "b" },
+        { JSON_TYPE_NUMBER, 7, "2" },
+        { JSON_TYPE_STRING, 8, "c" },
+        { JSON_TYPE_STRING, 9, "d\\n" },
+        { JSON_TYPE_STRING, 10, "e" },
+        { JSON_TYPE_NULL, 11, "null" },
     };
     assert_int_equal(doc.count, 11);
     for (uint32_t i = 0; i < doc.count; i++) {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// budget: see budget.h.
+//
+// Slots are counted from the moment a record is taken until its attempt ended; what is then waiting for Redis and
+// Kafka to confirm the settlement is bounded separately, or the linger of the event topic would cap the send rate.
+// Retries and each lane of fresh work can take most slots but never all, so neither a flood of retries nor a
+// backlog of newsletters keeps a password reset waiting.
+//
+// A destination over its share is not queued in memory: its job is parked on a belt. To come back when there is
+// room and not before, parked jobs get due times spaced by latency / share, a queue in time instead of in memory.
+#include "worker/budget.h"
+
+#include "common/alloc.h"
+
+#include <stdlib.h>
+
+static const int LANE_PERCENT[LANE_COUNT] = {
+    [LANE_CRITICAL] = 100, [LANE_NORMAL] = 85, [LANE_BULK] = 70, [LANE_RETRY] = 85
+};
+
+enum { SETTLING_MAX = 20000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, LATENCY_GUESS_US = 50000 };
+
+void budget_init(struct budget *b, const struct config *c)
+{
+    *b = (struct budget){ .max_inflight = c->worker.max_inflight,
+                          .max_bytes = c->worker.max_inflight_bytes,
+                          .share = c->worker.destination_share };
+    b->table = xcalloc(BUDGET_DESTINATIONS, sizeof *b->table);
+}
+
+void budget_clear(struct budget *b)
+{
+    free(b->table);
+    b->table = NULL;
+}
+
+bool budget_has_room(const struct budget *b, enum lane lane)
+{
+    int lane_max = b->max_inflight * LANE_PERCENT[lane] / 100;
+    if (lane_max < 1)
+        lane_max = 1;
+    return b->inflight < b->max_inflight && b->by_lane[lane] < lane_max && b->bytes < b->max_bytes &&
+           b->settling < SETTLING_MAX;
+}
+
+static uint64_t hash(struct slice name)
+{
+    uint64_t h = 1469598103934665603u; // FNV-1a
+    for (size_t i = 0; i < name.len; i++)
+        h = (h ^ (unsigned char)name.ptr[i]) * 1099511628211u;
+    return h | 1;
+}
+
+static bool is_idle(const struct destination *d)
+{
+    return d->inflight == 0;
+}
+
+struct destination *budget_destination(struct budget *b, struct slice name, bool alone)
+{
+    uint64_t key = hash(name);
+    struct destination *spare = NULL;
+    for (size_t probe = 0; probe < 64; probe++) {
+        struct destination *d = &b->table[(key + probe) % BUDGET_DESTINATIONS];
+        if (d->key == key)
+            return d;
+        if (spare == NULL && (d->key == 0 || is_idle(d)))
+            spare = d;
+        if (d->key == 0)
+            break;
+    }
+    if (spare == NULL) // 64 busy neighbours: share the first one's budget, never run without one
+        return &b->table[key % BUDGET_DESTINATIONS];
+    int share = alone ? b->max_inflight : (int)(b->share * b->max_inflight);
+    *spare = (struct destination){ .key = key, .share = share > 0 ? share : 1, .latency_us = LATENCY_GUESS_US };
+    return spare;
+}
+
+int64_t destination_park(struct destination *d, int64_t now_ms)
+{
+    int64_t due_us = d->last_due_us + d->latency_us / d->share;
+    int64_t least_us = (now_ms + PARK_LEAST_MS) * 1000, most_us = (now_ms + PARK_MOST_MS) * 1000;
+    if (due_us < least_us)
+        due_us = least_us;
+    if (due_us > most_us)
+        due_us = most_us;
+    d->last_due_us = due_us;
+    return due_us / 1000;
+}
+
+void destination_begin(struct destination *d)
+{
+    d->inflight++;
+}
+
+void destination_end(struct destination *d, int64_t attempt_us)
+{
+    d->inflight--;
+    d->latency_us += (attempt_us - d->latency_us) / 8;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// budget: who may start how many attempts, so that a bad neighbour stays alone.
+#ifndef WORKER_BUDGET_H
+#define WORKER_BUDGET_H
+
+#include "common/config.h"
+#include "worker/source.h"
+
+struct destination { // one next hop: a route's fixed peer, or the host of a job's own url
+    uint64_t key;    // 0 = free slot
+    int inflight;
+    int share;           // at most so many at once
+    int64_t latency_us;  // smoothed duration of an attempt
+    int64_t last_due_us; // of the last job parked for it, broker time
+};
+
+enum { BUDGET_DESTINATIONS = 4096 };
+
+struct budget {
+    int max_inflight;
+    int64_t max_bytes;
+    double share;
+    int inflight;               // attempts and what leads to them
+    int by_lane[LANE_COUNT];
+    int64_t bytes;              // records of these, and of what is being settled
+    int settling;               // verdict known, not finished yet
+    struct destination *table;  // BUDGET_DESTINATIONS, open addressing
+};
+
+void budget_init(struct budget *b, const struct config *c);
+void budget_clear(struct budget *b);
+
+// May this lane start one more now?
+bool budget_has_room(const struct budget *b, enum lane lane);
+
+// alone: the only next hop there is, so nobody else needs the rest.
+struct destination *budget_destination(struct budget *b, struct slice name, bool alone);
+
+// When a job for a full destination should come back (broker time): the parked ones are spaced by the rate at which
+// the destination is being served, so that they do not circle.
+int64_t destination_park(struct destination *d, int64_t now_ms);
+
+void destination_begin(struct destination *d);
+void destination_end(struct destination *d, int64_t attempt_us);
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// delivery: one record from the moment it was taken until its offset may be committed.
+#ifndef WORKER_DELIVERY_H
+#define WORKER_DELIVERY_H
+
+#include "common/loop.h"
+#include "worker/budget.h"
+#include "worker/dedup.h"
+#include "worker/ending.h"
+#include "worker/meters.h"
+#include "worker/post.h"
+#include "worker/route.h"
+
+enum delivery_state {
+    DELIVERY_FREE,
+    DELIVERY_ARRIVED, // taken; nothing asked yet
+    DELIVERY_ASKING,  // a claim or look-up is on its way to Redis
+    DELIVERY_SENDING, // the attempt runs, the claim is ours
+    DELIVERY_VERDICT, // settle 1: the verdict is on its way to Redis
+    DELIVERY_FILING,  // settle 2: record, letter or event are on their way to Kafka
+    DELIVERY_PROVING, // settle 3: `queued` is on its way to Redis
+    DELIVERY_RELEASING, // the claim is being given back, nothing was begun
+    DELIVERY_STATE_COUNT
+};
+
+struct delivery_report { // what the attempt said; lives here because the transport's words are only borrowed
+    bool made;
+    enum attempt_phase phase;
+    int code;
+    char enhanced[12];
+    char text[OUTCOME_TEXT_MAX + 1];
+    char provider_id[OUTCOME_PROVIDER_ID_MAX];
+    const char *rule;
+    struct buf response;
+    int64_t attempt_us, lateness_ms;
+};
+
+struct delivery {
+    struct deliveries *all;
+    enum delivery_state state;
+    struct delivery *prev, *next; // in the list of those under way, oldest first
+
+    struct record *record; // owned
+    struct source *source; // NULL once its offset is finished
+    uint64_t seq;
+    enum lane lane;
+    struct job job;
+    struct envelope env;
+    char made_id[ENVELOPE_ID_SIZE];
+    struct dedup_subject subject;
+
+    struct route *route;
+    struct destination *destination;
+    bool holds_slot, probe, refiled, unfenced;
+    bool over_once_carried, finished; // it ended while its carried copy was on the way to Kafka
+    bool aborting; // the drain deadline cut this attempt
+    enum failure_class gate; // look-up instead of claim: why it must not be sent
+    bool gate_review;
+    struct attempt attempt;
+    int64_t begun_ms, renewed_ms; // monotonic; the attempt, the lease
+
+    struct delivery_report report;
+    struct ending ending;
+    struct slice duplicate_of; // into detail
+    struct buf detail;         // what the dedup record said, or is to say
+    struct parcel record_parcel, event_parcel, carry_parcel;
+    int acks_due;
+    bool filing_failed, carry_due;
+    int64_t again_ms; // monotonic; file once more then; 0 = no
+};
+
+struct deliveries {
+    const struct config *config; // all borrowed
+    struct loop *loop;
+    struct dedup *dedup;
+    struct post *post;
+    struct routes *routes;
+    struct meters *meters;
+    struct budget budget;
+    const char *worker;
+    struct delivery *first, *last; // under way
+    struct delivery *spare;        // free list, linked by next
+    size_t count;
+    size_t waiting_to_file; // with again_ms set
+    struct loop_timer *tick; // leases, carried attempts, second tries
+    uint64_t random;
+    bool draining;
+    struct headers headers; // scratch
+    struct buf trail;       // scratch
+    // The delivery calls back when a slot came free, so that the intake looks again.
+    void (*on_room)(void *arg);
+    void *on_room_arg;
+};
+
+struct deliveries_env {
+    const struct config *config;
+    struct loop *loop;
+    struct dedup *dedup;
+    struct post *post;
+    struct routes *routes;
+    struct meters *meters;
+    const char *worker;
+    void (*on_room)(void *arg);
+    void *on_room_arg;
+};
+
+void deliveries_init(struct deliveries *d, const struct deliveries_env *env);
+void deliveries_clear(struct deliveries *d);
+
+// Takes the record. source->outstanding and its tracker already count it. The lane must have room (budget).
+void deliveries_take(struct deliveries *d, struct record *record, struct source *source, uint64_t seq);
+
+// Nothing new is begun from now on; claims whose attempt has not begun are given back.
+void deliveries_drain(struct deliveries *d);
+// The drain deadline: every attempt still running is cut and settles as what it then is (released, failed, unknown).
+void deliveries_cut(struct deliveries *d);
+
+int64_t deliveries_now_ms(const struct deliveries *d); // broker time
+
+// ---- filing.c: what delivery.c asks to be written --------------------------------------------------------------
+
+// Files the ending's record, letter and event. False: nothing could be handed over now, try again later.
+// Acknowledgements come to delivery_filed.
+bool delivery_file(struct delivery *d);
+bool delivery_file_carry(struct delivery *d);
+void delivery_filed(struct delivery *d, bool acknowledged);
+void delivery_carried(struct delivery *d, bool acknowledged);
+
+#endif
