@@ -13,6 +13,7 @@
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/census.h"
 
 #include <inttypes.h>
 
@@ -276,8 +277,27 @@ void intake_clear(struct intake *in)
     broker_consumer_free(in->retry);
 }
 
-void intake_measure(struct intake *in)
+// Records of a belt's partition that are not finished: from its frontier (or unread head) to its end.
+static int64_t waiting_in(const struct source *s, int64_t high)
 {
+    int64_t next = s->tracker.frontier;
+    if (tracker_window(&s->tracker) == 0 && s->head != NULL)
+        next = s->head->offset;
+    return high < 0 || next < 0 || next > high ? 0 : high - next;
+}
+
+static void measure_belts(struct intake *in, struct census *census)
+{
+    int64_t waiting[TIERS_MAX] = { 0 };
+    for (struct source *s = in->belts; s != NULL; s = s->next)
+        waiting[s->tier] += waiting_in(s, census_high(census, s->tier, s->id));
+    for (int i = 0; i < in->config->tiers.count; i++)
+        meter_set1(in->meters->retry_waiting, in->config->tiers.list[i].name, (double)waiting[i]);
+}
+
+void intake_measure(struct intake *in, struct census *census)
+{
+    measure_belts(in, census);
     char id[16];
     for (struct source *s = in->mains; s != NULL; s = s->next) {
         snprintf(id, sizeof id, "%" PRId32, s->id);

@@ -6,6 +6,7 @@
 #include "worker/delivery.h"
 #include "worker/dueheap.h"
 
+struct census;
 struct hop;
 
 struct intake {
@@ -37,7 +38,7 @@ void intake_set_open(struct intake *in, bool open);
 void intake_poke(struct intake *in); // a slot came free
 void intake_turn(struct intake *in); // once a turn of the loop: take what can be taken
 void intake_poll(struct intake *in); // at least every second
-void intake_measure(struct intake *in); // gauges
+void intake_measure(struct intake *in, struct census *census); // gauges
 const char *intake_fatal(const struct intake *in);
 
 // ---- belts.c -----------------------------------------------------------------------------------------------------

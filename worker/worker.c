@@ -19,6 +19,7 @@
 #include "common/loop.h"
 #include "common/store.h"
 #include "worker/admin.h"
+#include "worker/census.h"
 #include "worker/dedup.h"
 #include "worker/delivery.h"
 #include "worker/intake.h"
@@ -46,6 +47,7 @@ struct worker {
     struct deliveries deliveries;
     struct intake intake;
     struct admin admin;
+    struct census *census;
     struct loop_watch *settle_watch, *journal_watch;
     struct loop_timer *tick;
     struct parcel hello; // the start event: its receipt tells the broker's time
@@ -198,7 +200,7 @@ static void on_tick(void *arg)
     set_gates(w);
     check_fatal(w);
     advance(w);
-    intake_measure(&w->intake);
+    intake_measure(&w->intake, w->census);
     meter_set1(w->meters.inflight, "attempts", w->deliveries.budget.inflight);
     meter_set1(w->meters.inflight, "settling", w->deliveries.budget.settling);
     loop_timer_in(w->tick, TICK_MS);
@@ -227,7 +229,7 @@ static bool open_inside(struct worker *w, struct err *e)
                                   .routes = &w->routes, .meters = &w->meters, .worker = c->worker.id,
                                   .on_room = on_room, .on_room_arg = w };
     deliveries_init(&w->deliveries, &env);
-    if (!intake_open(&w->intake, c, w->loop, &w->deliveries, &w->post, e))
+    if (!census_start(&w->census, c, e) || !intake_open(&w->intake, c, w->loop, &w->deliveries, &w->post, e))
         return false;
     w->settle_watch = loop_watch_new(w->loop, broker_producer_fd(w->post.settle), LOOP_READ, on_posted, w);
     w->journal_watch = loop_watch_new(w->loop, broker_producer_fd(w->post.journal), LOOP_READ, on_posted, w);
@@ -242,6 +244,7 @@ static bool open_inside(struct worker *w, struct err *e)
 static void close_all(struct worker *w)
 {
     admin_close(&w->admin);
+    census_stop(w->census);
     loop_watch_free(w->settle_watch);
     loop_watch_free(w->journal_watch);
     loop_timer_free(w->tick);
