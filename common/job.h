@@ -36,12 +36,12 @@ struct job {
     char key_hash[JOB_KEY_HASH_SIZE]; // 128 bits of SHA-256 of the idempotency key, hex
     uint32_t headers, attachments, vars, body; // token index in doc, 0 when absent
     struct json_doc doc;         // for the fields above that are structures
-    struct buf scratch;          // owned; decoded strings
+    struct buf scratch;          // owned; decoded strings. Do not append to it: the slices above point into it
 };
 
 // Parses and validates. max_bytes: the size limit of a job (JOB_MAX_BYTES_DEFAULT).
 // False: ERR_INPUT with a text that names the field and the reason; the job is then only fit for job_clear or
-// another job_parse. Unknown fields are kept (they are part of value) and ignored.
+// another job_parse. Unknown fields are kept (they are part of value) and ignored. A null counts as absent.
 // "created_at", "not_before", "expires_at" are milliseconds since the epoch or RFC 3339 strings.
 MUST_CHECK bool job_parse(struct job *job, const char *bytes, size_t len, size_t max_bytes, struct err *e);
 void job_clear(struct job *job);
@@ -50,7 +50,7 @@ const char *job_priority_name(enum job_priority p);   // "normal", "critical", "
 
 // When the job is over: min of expires_at and lifetime start + max age (its own or the default).
 // first_seen_ms restarts the lifetime for a replay (0 = not a replay): lifetimes count from
-// max(created_at, not_before, first_seen).
+// max(created_at, not_before, first_seen). INT64_MAX when none of these is known and there is no expires_at.
 int64_t job_deadline_ms(const struct job *job, int64_t first_seen_ms, int64_t default_max_age_ms);
 
 #endif

@@ -62,6 +62,8 @@ static void test_refuses(void **state)
         { "a@b.example,c@d.example", "contains a second address" },
         { "a@b.example;c@d.example", "contains a second address" },
         { "a@b.example c@d.example", "contains a second address" },
+        { "a@b.example,c", "contains a second address" },
+        { "a@b.example;", "contains a second address" },
         { "a@b@c.example", "contains a second address" },
         { "<a@b.example><c@d.example>", "contains a second address" },
         { "<a@b.example>, <c@d.example>", "contains a second address" },
