@@ -70,12 +70,16 @@ static bool take_text(struct job *job, const struct field *f, uint32_t value, st
     return true;
 }
 
+static bool begins_with(struct slice text, struct slice start)
+{
+    return text.len > start.len && memcmp(text.ptr, start.ptr, start.len) == 0;
+}
+
 static bool take_url(struct job *job, const struct field *f, uint32_t value, struct err *e)
 {
     if (!take_text(job, f, value, e))
         return false;
-    struct slice url = job->url;
-    bool known = (url.len > 7 && memcmp(url.ptr, "http://", 7) == 0) || (url.len > 8 && memcmp(url.ptr, "https://", 8) == 0);
+    bool known = begins_with(job->url, SLICE("http://")) || begins_with(job->url, SLICE("https://"));
     return known || err_set(e, ERR_INPUT, "has to begin with http:// or https://");
 }
 
@@ -148,7 +152,8 @@ static bool take_body(struct job *job, const struct field *f, uint32_t value, st
 
 // ---- the table ----------------------------------------------------------------------------------------------
 
-static const char *const PRIORITIES[] = { [JOB_NORMAL] = "normal", [JOB_CRITICAL] = "critical", [JOB_BULK] = "bulk", NULL };
+static const char *const PRIORITIES[] = { [JOB_NORMAL] = "normal", [JOB_CRITICAL] = "critical",
+                                          [JOB_BULK] = "bulk", NULL };
 static const char *const ON_UNKNOWNS[] = { [JOB_UNKNOWN_DEFAULT] = "default", [JOB_UNKNOWN_HOLD] = "hold",
                                            [JOB_UNKNOWN_RESEND] = "resend", NULL };
 static const char *const REPLAYS[] = { [JOB_REPLAY_ALLOWED] = "allowed", [JOB_REPLAY_APPROVAL] = "approval",
@@ -159,9 +164,10 @@ _Static_assert(sizeof(enum job_priority) == sizeof(unsigned), "take_choice copie
 #define TO(m) .offset = offsetof(struct job, m)
 
 enum {
-    F_AGENT_TASK_ID, F_APPROVAL, F_ATTACHMENTS, F_BODY, F_CREATED_AT, F_DRAFT_ID, F_EXPIRES_AT, F_FROM, F_HEADERS, F_HTML,
-    F_ID, F_IDEMPOTENCY_KEY, F_MAX_AGE, F_METADATA, F_NOT_BEFORE, F_ON_UNKNOWN, F_PRIORITY, F_RECIPIENT_ID, F_REPLAY,
-    F_REPLY_TO, F_ROUTE, F_SUBJECT, F_TAGS, F_TEMPLATE, F_TEXT, F_TO, F_URL, F_V, FIELD_COUNT
+    F_AGENT_TASK_ID, F_APPROVAL, F_ATTACHMENTS, F_BODY, F_CREATED_AT, F_DRAFT_ID, F_EXPIRES_AT, F_FROM,
+    F_HEADERS, F_HTML, F_ID, F_IDEMPOTENCY_KEY, F_MAX_AGE, F_METADATA, F_NOT_BEFORE, F_ON_UNKNOWN, F_PRIORITY,
+    F_RECIPIENT_ID, F_REPLAY, F_REPLY_TO, F_ROUTE, F_SUBJECT, F_TAGS, F_TEMPLATE, F_TEXT, F_TO, F_URL, F_V,
+    FIELD_COUNT
 };
 
 // In the order of the names, which is the order of the canonical content.
@@ -177,7 +183,8 @@ static const struct field FIELDS[FIELD_COUNT] = {
     [F_HEADERS] = { NAME("headers"), .part = job_check_headers, .content = true },
     [F_HTML] = { NAME("html"), take_text, TO(html), .max = SIZE_MAX, .rule = TEXT_FREE, .content = true },
     [F_ID] = { NAME("id"), take_text, TO(id), .max = ID_MAX, .rule = TEXT_WORD },
-    [F_IDEMPOTENCY_KEY] = { NAME("idempotency_key"), take_text, TO(idempotency_key), .max = KEY_MAX, .rule = TEXT_SOME },
+    [F_IDEMPOTENCY_KEY] = { NAME("idempotency_key"), take_text, TO(idempotency_key), .max = KEY_MAX,
+                            .rule = TEXT_SOME },
     [F_MAX_AGE] = { NAME("max_age_s"), take_age, TO(max_age_ms) },
     [F_METADATA] = { NAME("metadata"), .part = job_check_metadata },
     [F_NOT_BEFORE] = { NAME("not_before"), take_time, TO(not_before_ms) },

@@ -35,7 +35,12 @@ static bool wrong(struct err *e, const char *path, const char *why)
 
 static bool wrong_member(struct err *e, const char *path, struct slice name, const char *why)
 {
-    return err_set(e, ERR_INPUT, "%s.%.*s: %s", path, (int)(name.len < 80 ? name.len : 80), name.ptr, why);
+    return err_set(e, ERR_INPUT, "%s.%.*s: %s", path, (int)text_cut(name, 80), name.ptr, why);
+}
+
+static bool wrong_name(struct err *e, struct slice name, const char *why)
+{
+    return err_set(e, ERR_INPUT, "headers: the name \"%.*s\" %s", (int)text_cut(name, 80), name.ptr, why);
 }
 
 bool job_text(const struct json_doc *doc, uint32_t value, struct buf *scratch, struct slice *out, struct err *e)
@@ -47,13 +52,12 @@ bool job_text(const struct json_doc *doc, uint32_t value, struct buf *scratch, s
 }
 
 // Checks a string that nobody keeps; what it takes of scratch is given back.
-static bool check_string(const struct json_doc *doc, uint32_t value, enum text_rule rule, size_t max, struct buf *scratch,
-                         struct err *e)
+static bool check_string(struct job *job, uint32_t value, enum text_rule rule, size_t max, struct err *e)
 {
-    size_t before = scratch->len;
+    size_t before = job->scratch.len;
     struct slice text;
-    bool ok = job_text(doc, value, scratch, &text, e) && text_check(text, rule, max, e);
-    scratch->len = before;
+    bool ok = job_text(&job->doc, value, &job->scratch, &text, e) && text_check(text, rule, max, e);
+    job->scratch.len = before;
     return ok;
 }
 
@@ -67,10 +71,9 @@ bool job_check_headers(struct job *job, uint32_t value, struct err *e)
         struct err why;
         if (++count > HEADERS_MAX)
             return wrong(e, "headers", "has more than 100 members");
-        if (!check_string(doc, i, TEXT_FTEXT, HEADER_NAME_MAX, &job->scratch, &why))
-            return err_set(e, ERR_INPUT, "headers: the name \"%.*s\" %s", (int)(json_raw(doc, i).len < 80 ? json_raw(doc, i).len : 80),
-                           json_raw(doc, i).ptr, why.text);
-        if (!check_string(doc, i + 1, TEXT_LINE, HEADER_VALUE_MAX, &job->scratch, &why))
+        if (!check_string(job, i, TEXT_FTEXT, HEADER_NAME_MAX, &why))
+            return wrong_name(e, json_raw(doc, i), why.text);
+        if (!check_string(job, i + 1, TEXT_LINE, HEADER_VALUE_MAX, &why))
             return wrong_member(e, "headers", json_raw(doc, i), why.text);
     }
     job->headers = value;
@@ -171,7 +174,8 @@ bool job_check_attachments(struct job *job, uint32_t value, struct err *e)
 // ---- the small ones -----------------------------------------------------------------------------------------
 
 // An optional string member, kept in *out.
-static bool take_member(struct job *job, uint32_t object, const char *name, size_t max, struct slice *out, struct err *e)
+static bool take_member(struct job *job, uint32_t object, const char *name, size_t max, struct slice *out,
+                        struct err *e)
 {
     uint32_t member = json_member(&job->doc, object, name);
     if (is_absent(&job->doc, member))
@@ -225,7 +229,7 @@ bool job_check_tags(struct job *job, uint32_t value, struct err *e)
         return wrong(e, "tags", "has to be a list of strings");
     int n = 0;
     for (uint32_t i = value + 1; i < doc->tokens[value].next; i = doc->tokens[i].next, n++)
-        if (!check_string(doc, i, TEXT_SOME, TAG_MAX, &job->scratch, e))
+        if (!check_string(job, i, TEXT_SOME, TAG_MAX, e))
             return err_prefix(e, "tags[%d]", n);
     return n <= TAGS_MAX || wrong(e, "tags", "has more than 64 elements");
 }

@@ -55,7 +55,8 @@ static uint32_t push(struct scan *s, enum json_type type, const char *start)
         doc->tokens = xrealloc(doc->tokens, doc->cap * sizeof *doc->tokens);
     }
     uint32_t index = doc->count++;
-    doc->tokens[index] = (struct json_token){ .start = (uint32_t)(start - s->text), .next = index + 1, .type = (uint8_t)type };
+    uint32_t at_byte = (uint32_t)(start - s->text);
+    doc->tokens[index] = (struct json_token){ .start = at_byte, .next = index + 1, .type = (uint8_t)type };
     return index;
 }
 
@@ -156,7 +157,8 @@ static bool scan_string(struct scan *s)
         } else if ((unsigned char)*p >= 0x80) {
             p = skip_utf8(s, p);
         } else {
-            return fail_at(s, p, *p == '\0' ? "NUL in a string" : "control character in a string, it has to be escaped");
+            return fail_at(s, p, *p == '\0' ? "NUL in a string"
+                                            : "control character in a string, it has to be escaped");
         }
         if (p == NULL)
             return false;

@@ -66,7 +66,8 @@ static void insertion_sort(const struct json_doc *doc, uint32_t *keys, uint32_t 
     }
 }
 
-uint32_t *json_names_sorted(const struct json_doc *doc, uint32_t object, uint32_t few[JSON_NAMES_FEW], uint32_t *count)
+uint32_t *json_names_sorted(const struct json_doc *doc, uint32_t object, uint32_t few[JSON_NAMES_FEW],
+                            uint32_t *count)
 {
     uint32_t end = doc->tokens[object].next, n = 0;
     for (uint32_t key = object + 1; key < end; key = doc->tokens[key + 1].next)

@@ -21,6 +21,7 @@ uint32_t json_names_close(const struct json_names *names, const struct json_doc 
 
 // Indices of an object's names in the order of their decoded bytes: in few when they fit, else allocated (free what
 // is not few).
-uint32_t *json_names_sorted(const struct json_doc *doc, uint32_t object, uint32_t few[JSON_NAMES_FEW], uint32_t *count);
+uint32_t *json_names_sorted(const struct json_doc *doc, uint32_t object, uint32_t few[JSON_NAMES_FEW],
+                            uint32_t *count);
 
 #endif
