@@ -25,7 +25,8 @@ static bool check_life(const struct config *c, struct err *e)
         return true;
     clock_format_duration(c->dedup.life_ms, life, sizeof life);
     clock_format_duration(need_ms, need, sizeof need);
-    return err_set(e, ERR_CONFIG, "dedup.life: %s is too short for %s, a job could be sent twice; make it at least %s", life,
+    return err_set(e, ERR_CONFIG, "dedup.life: %s is too short for %s, a job could be sent twice; make it at least %s",
+                   life,
                    replayed_ms > reread_ms ? "max_age + dedup.replay_window" : "topics.retention_main + the longest tier",
                    need);
 }
@@ -33,9 +34,11 @@ static bool check_life(const struct config *c, struct err *e)
 static bool check_retention(const struct config *c, struct err *e)
 {
     if (c->layout.retention_main_ms < c->max_age_ms)
-        return err_set(e, ERR_CONFIG, "topics.retention_main: shorter than max_age, a waiting job could vanish; raise it");
+        return err_set(e, ERR_CONFIG,
+                       "topics.retention_main: shorter than max_age, a waiting job could vanish; raise it");
     if (c->layout.retention_retry_extra_ms <= 0)
-        return err_set(e, ERR_CONFIG, "topics.retention_retry_extra: a belt must keep records longer than it is; raise it");
+        return err_set(e, ERR_CONFIG,
+                       "topics.retention_retry_extra: a belt must keep records longer than it is; raise it");
     if (c->layout.min_insync_replicas > c->layout.replication)
         return err_set(e, ERR_CONFIG, "topics.min_insync_replicas: %d is more than topics.replication %d",
                        c->layout.min_insync_replicas, c->layout.replication);
@@ -45,7 +48,8 @@ static bool check_retention(const struct config *c, struct err *e)
 static bool check_worker(const struct config *c, struct err *e)
 {
     if (c->worker.renew_ms * 2 > c->worker.lease_ms)
-        return err_set(e, ERR_CONFIG, "worker.renew: must be at most half of worker.lease, or one slow renewal loses a claim");
+        return err_set(e, ERR_CONFIG,
+                       "worker.renew: must be at most half of worker.lease, or one slow renewal loses a claim");
     if (c->worker.carry_after_ms >= c->worker.lease_ms)
         return err_set(e, ERR_CONFIG, "worker.carry_after: must be below worker.lease");
     if (c->dedup.life_ms <= c->worker.lease_ms)

@@ -2,10 +2,13 @@
 // config_source: the JSON file and the environment, taken apart into keys and values.
 //
 // Both become calls of config_assign(path, value). The file's objects are walked depth first, their names joined
-// with dots, so {"dedup":{"life":"10d"}} is dedup.life (our own scanner, not jansson: their names collide). In the environment a variable counts when it starts with
-// SENDFLEET_ and holds a "__" or is the name of a key without parts; others with this prefix belong to somebody
-// else (Kubernetes sets SENDFLEET_PORT, SENDFLEET_SERVICE_HOST … for a service called sendfleet, and the variables
-// that secrets are read from may be called anything), unless they look like a misspelt key.
+// with dots, so {"dedup":{"life":"10d"}} is dedup.life. It is read with our own scanner: jansson would do, but its
+// enumerators collide with those of json.h, which topics.h brings along.
+//
+// In the environment a variable counts when it starts with SENDFLEET_ and holds a "__" or is the name of a key
+// without parts. Others with this prefix belong to somebody else (Kubernetes sets SENDFLEET_PORT,
+// SENDFLEET_SERVICE_HOST … for a service called sendfleet, and the variables that secrets are read from may be
+// called anything), unless they look like a misspelt key.
 #include "common/config_keys.h"
 
 #include "common/json.h"

@@ -257,8 +257,8 @@ void loop_watch_set(struct loop_watch *w, int what)
     w->what = what;
     if (what == 0)
         return;
-    short events = (short)(EV_PERSIST | ((what & LOOP_READ) != 0 ? EV_READ : 0) | ((what & LOOP_WRITE) != 0 ? EV_WRITE : 0));
-    event_assign(&w->event, w->loop->base, w->fd, events, on_ready, w);
+    int events = EV_PERSIST | ((what & LOOP_READ) != 0 ? EV_READ : 0) | ((what & LOOP_WRITE) != 0 ? EV_WRITE : 0);
+    event_assign(&w->event, w->loop->base, w->fd, (short)events, on_ready, w);
     if (event_add(&w->event, NULL) != 0)
         log_error("loop", "cannot watch fd=%d: not a pollable descriptor", w->fd);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // metrics: counters, gauges and histograms with bounded labels, printed as Prometheus text (0.0.4).
 //
-// A family is declared once, with its label names. metric_child finds or makes the sample for one set of label
-// values; hot paths look it up once and keep the pointer. A family holds at most max_children label sets: what
+// A family is declared once, with its label names (again with the same name and type: the same family). metric_child finds or makes the sample for one set of label
+// values; hot paths look it up once and keep the pointer. A family holds at most METRIC_CHILDREN_MAX label sets: what
 // comes after goes to the child whose values are all "other". Single-threaded: belongs to the event loop.
 #ifndef COMMON_METRICS_H
 #define COMMON_METRICS_H
@@ -10,7 +10,7 @@
 #include "common/buf.h"
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
-enum { METRIC_LABELS_MAX = 4, METRIC_BUCKETS_MAX = 24 };
+enum { METRIC_LABELS_MAX = 4, METRIC_BUCKETS_MAX = 24, METRIC_CHILDREN_MAX = 1000 };
 
 struct metrics; // registry
 struct metric_family;
