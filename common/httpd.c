@@ -129,7 +129,7 @@ static int bound_port(struct evhttp_bound_socket *socket)
 bool httpd_new(struct httpd **h, struct loop *loop, const char *address, struct err *e)
 {
     char host[HOST_SIZE];
-    int port;
+    int port = 0;
     if (!split_address(address, host, &port, e))
         return false;
     struct evhttp *server = evhttp_new(loop_base(loop));

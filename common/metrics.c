@@ -88,12 +88,11 @@ static struct metric_family *find_family(const struct metrics *m, const char *na
     return NULL;
 }
 
-static bool is_name(const char *name)
+static void check_name(const char *name)
 {
-    for (const char *p = name; *p != '\0'; p++)
-        if (!isalnum((unsigned char)*p) && *p != '_')
-            return false;
-    return *name != '\0' && !isdigit((unsigned char)*name);
+    assert(*name != '\0' && !isdigit((unsigned char)*name));
+    for (; *name != '\0'; name++)
+        assert(isalnum((unsigned char)*name) || *name == '_');
 }
 
 static void set_labels(struct metric_family *f, const char *labels)
@@ -104,7 +103,7 @@ static void set_labels(struct metric_family *f, const char *labels)
         char *name = f->labels[f->label_count++];
         memcpy(name, labels, len);
         name[len] = '\0';
-        assert(is_name(name));
+        check_name(name);
         labels += len + (labels[len] == ',');
     }
 }
@@ -127,7 +126,7 @@ struct metric_family *metrics_family(struct metrics *m, enum metric_type type, c
         assert(f->type == type);
         return f;
     }
-    assert(is_name(name));
+    check_name(name);
     f = xcalloc(1, sizeof *f);
     f->type = type;
     size_t size = strlen(m->prefix) + strlen(name) + 1;
