@@ -144,6 +144,8 @@ bool conn_readable(struct conn *c, struct conn_turn *turn)
         if ((size_t)n < turn->scratch_size)
             break;
     }
+    if (turn->refuse_ms >= 0)
+        return true; // the answer leaves when the listener is closed: its reader may connect at once
     return conn_writable(c, turn);
 }
 

@@ -210,8 +210,10 @@ static void step(struct server *s, uint64_t id, conn_step *run, int64_t now_us, 
         .refuse_ms = -1,
     };
     bool alive = run(c, &turn);
-    if (turn.refuse_ms >= 0)
+    if (turn.refuse_ms >= 0) {
         refuse_for(s, slot, turn.refuse_ms);
+        alive = alive && conn_writable(c, &turn);
+    }
     if (!alive) {
         close_conn(s, slot);
         return;
