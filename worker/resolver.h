@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 
+#include <stdint.h>
 #include <sys/socket.h>
 
 struct loop;
@@ -17,6 +18,7 @@ struct resolver_answer { // borrowed during the callback
     bool ok;
     bool temporary;   // !ok: SERVFAIL, timeout … (else: the name does not exist or has no address)
     const char *text; // !ok: "no such host relay.example"
+    int64_t ttl_ms;   // how much longer this answer holds; asking earlier brings the same one
     int count;
     struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX]; // port is 0
 };
@@ -31,5 +33,7 @@ struct resolver_query; // a handle to give up with; invalid once the callback wa
 // IP literals and "localhost" are answered without a query. The callback is never called before this returns.
 struct resolver_query *resolver_lookup(struct resolver *r, const char *host, resolver_cb cb, void *arg);
 void resolver_cancel(struct resolver_query *q);
+// As if the time of every answer were over: the next look-up of a name asks again.
+void resolver_forget(struct resolver *r);
 
 #endif

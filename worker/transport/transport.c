@@ -7,6 +7,7 @@
 #include "worker/transport/transport.h"
 
 static const struct transport_ops *const TRANSPORTS[] = {
+    &transport_http,
     NULL, // the end
 };
 
