@@ -161,7 +161,6 @@ int64_t tiers_snap(const struct tiers *t, int64_t low_ms, int64_t want_ms, int64
 {
     struct snap s = { .tiers = t, .low_ms = low_ms, .want_ms = want_ms, .high_ms = high_ms, .best_ms = -1 };
     consider_rides_of(&s, want_ms);
-    consider_rides_of(&s, high_ms);
     // Where the sum lies below the range, the rest up to its lower end is waited in memory.
     if (s.best_ms < 0 || tiers_hops(t, low_ms) < s.best_hops)
         consider(&s, low_ms);

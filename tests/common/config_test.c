@@ -154,8 +154,10 @@ static void every_source_spells_keys_in_its_own_way(void **state)
                          .environment = { "SENDFLEET_WORKER__MAX_INFLIGHT=7", "SENDFLEET_ROUTES__MAIL__HOST=mx",
                                           "SENDFLEET_ROUTES__MAIL__TRANSPORT=smtp",
                                           "SENDFLEET_KAFKA__BOOTSTRAP_SERVERS=k:1", "HOME=/" },
-                         .sets = { "routes.mail.port=26", "worker.window_bytes=3MB", "worker.admin=", "dedup.on_unavailable=proceed" },
+                         .sets = { "routes.mail.port=26", "worker.window_bytes=3MB", "worker.admin=", "worker.dns_servers=",
+                                   "dedup.on_unavailable=proceed" },
                      });
+    assert_null(c.worker.dns_servers); // empty is not set where nothing is the default
     assert_int_equal(c.tiers.count, 2);
     assert_true(c.worker.destination_share > 0.49);
     assert_int_equal(c.worker.lease_ms, 90000);

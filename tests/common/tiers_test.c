@@ -164,6 +164,8 @@ static void of_equally_few_rides_the_closest_sum_to_the_wanted_delay_wins(void *
             fail_msg("%d..%d wanting %d: got %d, want %d", cases[i].low_ms, cases[i].high_ms, cases[i].want_ms, got,
                      cases[i].snapped_ms);
     }
+    t = parse("1s,1m"); // 192 rides of a minute and nothing else
+    assert_int_equal(tiers_snap(&t, 11520000, 14400000, 17280000), 192 * 60050);
 }
 
 int main(void)
