@@ -5,7 +5,7 @@
 
 void attempts_open(struct attempts *a, struct slice trail)
 {
-    a->ok = trail.len > 0 && json_parse(&a->doc, trail.ptr, trail.len, NULL) && a->doc.tokens[0].type == JSON_ARRAY;
+    a->ok = trail.len > 0 && json_parse(&a->doc, trail.ptr, trail.len, NULL) && a->doc.tokens[0].type == JSON_TYPE_ARRAY;
     a->next = 1;
 }
 
@@ -19,7 +19,7 @@ void attempts_clear(struct attempts *a)
 static struct slice text_of(struct attempts *a, uint32_t object, const char *name)
 {
     uint32_t i = json_member(&a->doc, object, name);
-    if (i == 0 || a->doc.tokens[i].type != JSON_STRING)
+    if (i == 0 || a->doc.tokens[i].type != JSON_TYPE_STRING)
         return (struct slice){ 0 };
     return json_text(&a->doc, i, &a->scratch);
 }
@@ -56,7 +56,7 @@ bool attempts_next(struct attempts *a, struct trail_entry *entry, int64_t *omitt
     while (a->ok && a->next < a->doc.tokens[0].next) {
         uint32_t i = a->next;
         a->next = a->doc.tokens[i].next;
-        if (a->doc.tokens[i].type != JSON_OBJECT)
+        if (a->doc.tokens[i].type != JSON_TYPE_OBJECT)
             continue;
         *omitted = int_of(a, i, "omitted");
         if (*omitted > 0)
@@ -72,7 +72,7 @@ bool attempts_last(struct attempts *a, struct trail_entry *entry)
 {
     uint32_t last = 0;
     for (uint32_t i = 1; a->ok && i < a->doc.tokens[0].next; i = a->doc.tokens[i].next)
-        if (a->doc.tokens[i].type == JSON_OBJECT && int_of(a, i, "omitted") == 0)
+        if (a->doc.tokens[i].type == JSON_TYPE_OBJECT && int_of(a, i, "omitted") == 0)
             last = i;
     if (last != 0)
         read_entry(a, last, entry);

@@ -28,7 +28,7 @@ static void put_value(struct slice name, struct slice raw, enum json_type type, 
         mask_plain(out, raw);
     else if (listed(TEXTS, name))
         mask_text(out, raw, false);
-    else if (type == JSON_STRING || type == JSON_OBJECT || type == JSON_ARRAY)
+    else if (type == JSON_TYPE_STRING || type == JSON_TYPE_OBJECT || type == JSON_TYPE_ARRAY)
         buf_printf(out, "(%zu bytes; --reveal shows them)", raw.len);
     else
         mask_plain(out, raw);
@@ -38,13 +38,13 @@ bool fields_each(struct slice value, bool reveal, fields_cb cb, void *arg)
 {
     struct json_doc doc = { 0 };
     struct buf text = { 0 }, shown = { 0 };
-    bool ok = value.ptr != NULL && json_parse(&doc, value.ptr, value.len, NULL) && doc.tokens[0].type == JSON_OBJECT;
+    bool ok = value.ptr != NULL && json_parse(&doc, value.ptr, value.len, NULL) && doc.tokens[0].type == JSON_TYPE_OBJECT;
     for (uint32_t key = 1; ok && key < doc.tokens[0].next; key = doc.tokens[key + 1].next) {
         uint32_t i = key + 1;
         enum json_type type = (enum json_type)doc.tokens[i].type;
         buf_reset(&text);
         buf_reset(&shown);
-        struct slice raw = type == JSON_STRING ? json_text(&doc, i, &text) : json_raw(&doc, i);
+        struct slice raw = type == JSON_TYPE_STRING ? json_text(&doc, i, &text) : json_raw(&doc, i);
         put_value(json_raw(&doc, key), raw, type, reveal, &shown);
         cb(arg, &(struct field){ json_raw(&doc, key), buf_slice(&shown) });
     }

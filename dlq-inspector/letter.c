@@ -85,7 +85,7 @@ const struct trail_entry *letter_last(struct letter *l)
 static struct slice member(struct letter *l, const char *name)
 {
     uint32_t i = json_member(&l->doc, 0, name);
-    if (i == 0 || l->doc.tokens[i].type != JSON_STRING)
+    if (i == 0 || l->doc.tokens[i].type != JSON_TYPE_STRING)
         return (struct slice){ 0 };
     return json_text(&l->doc, i, &l->scratch);
 }
@@ -114,7 +114,7 @@ const struct letter_job *letter_job(struct letter *l)
         return &l->job;
     l->job_read = true;
     const struct record *r = l->record;
-    if (!r->has_value || !json_parse(&l->doc, r->value.ptr, r->value.len, NULL) || l->doc.tokens[0].type != JSON_OBJECT)
+    if (!r->has_value || !json_parse(&l->doc, r->value.ptr, r->value.len, NULL) || l->doc.tokens[0].type != JSON_TYPE_OBJECT)
         return &l->job;
     buf_reserve(&l->scratch, r->value.len); // decoded text is never longer, so nothing moves
     l->job.to = member(l, "to");

@@ -55,7 +55,7 @@ static const char *text_member(struct marks *m, const struct json_doc *doc, cons
     struct buf scratch = { 0 };
     uint32_t i = json_member(doc, 0, name);
     struct slice text = { 0 };
-    if (i != 0 && doc->tokens[i].type == JSON_STRING)
+    if (i != 0 && doc->tokens[i].type == JSON_TYPE_STRING)
         text = json_text(doc, i, &scratch);
     const char *kept = intern(m, text);
     buf_clear(&scratch);
@@ -65,7 +65,7 @@ static const char *text_member(struct marks *m, const struct json_doc *doc, cons
 static bool parse(struct marks *m, struct slice value, struct mark *mark)
 {
     struct json_doc doc = { 0 };
-    bool ok = json_parse(&doc, value.ptr, value.len, NULL) && doc.tokens[0].type == JSON_OBJECT;
+    bool ok = json_parse(&doc, value.ptr, value.len, NULL) && doc.tokens[0].type == JSON_TYPE_OBJECT;
     if (ok) {
         uint32_t action = json_member(&doc, 0, "action"), at = json_member(&doc, 0, "at");
         struct slice word = action != 0 ? json_raw(&doc, action) : SLICE("");

@@ -63,7 +63,7 @@ static bool is_approved(const struct letter *l, const struct job *job)
     struct json_doc doc = { 0 };
     struct slice given = l->env.approval;
     bool yes = slice_is(job->approval_state, "approved") || slice_is(given, "approved");
-    if (!yes && given.len > 0 && json_parse(&doc, given.ptr, given.len, NULL) && doc.tokens[0].type == JSON_OBJECT) {
+    if (!yes && given.len > 0 && json_parse(&doc, given.ptr, given.len, NULL) && doc.tokens[0].type == JSON_TYPE_OBJECT) {
         uint32_t state = json_member(&doc, 0, "state");
         yes = state != 0 && slice_is(json_raw(&doc, state), "approved");
     }

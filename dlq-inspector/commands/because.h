@@ -5,7 +5,7 @@
 
 #include "dlq-inspector/batch.h"
 
-enum { BECAUSE_MAX = 400 };
+enum { BECAUSE_MAX = 300 };
 
 // The reason must be there (not for a dry run), printable, and more than a filter word.
 MUST_CHECK bool because_check(const char *reason, bool dry_run, struct err *e);
