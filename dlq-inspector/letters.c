@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // letters: see letters.h. A letter's identity is job id + generation, not its place: a worker that dies between filing
 // it and saying so files it again. The first copy counts, later ones are folded, whatever the filter says, so that
-// numbers of different commands agree.
+// numbers of different commands agree. The letters' end offsets are taken before the log's, so every letter of a
+// snapshot is judged by marks at least as new as itself.
 #include "dlq-inspector/letters.h"
+
+static bool read_marks(struct marks *m, const struct config *c, struct err *e)
+{
+    struct scan scan;
+    struct record *r;
+    const char *topic = c->topics.fixed[TOPIC_DLQ_LOG];
+    int got = scan_open(&scan, c, &topic, 1, e) ? 1 : -1;
+    for (got = got > 0 ? scan_next(&scan, &r, e) : got; got > 0; got = scan_next(&scan, &r, e)) {
+        marks_add(m, r->key, r->has_value ? r->value : (struct slice){ 0 });
+        record_free(r);
+    }
+    scan_close(&scan);
+    return got == 0;
+}
 
 bool letters_open(struct letters *s, const struct config *c, const struct filter *filter, bool closed_too, struct err *e)
 {
     *s = (struct letters){ .filter = filter, .closed_too = closed_too };
     const char *topic = c->topics.fixed[TOPIC_DLQ];
-    return scan_open(&s->scan, c, &topic, 1, e) && marks_read(&s->marks, c, e);
+    return scan_open(&s->scan, c, &topic, 1, e) && read_marks(&s->marks, c, e);
 }
 
 bool letters_admit(struct letters *s, const struct record *r)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// marks: see marks.h. The log is compacted by letter, so it holds one small record for each closed letter; all of them
-// are read before any letter is looked at. The letters' end offsets are taken before the log's, so every letter of a
-// snapshot is judged by marks at least as new as itself. What can go wrong: a command that dies between a replay's
+// marks: see marks.h. The log is compacted by letter, so it holds one small record for each closed letter; of each only
+// a hash, the time and two shared texts are kept. What can go wrong: a command that dies between a replay's
 // acknowledgement and its mark leaves the letter open; replaying it again makes a record of the same epoch, which the
 // workers' dedup record refuses to send twice.
 #include "dlq-inspector/marks.h"
@@ -9,7 +8,6 @@
 #include "common/alloc.h"
 #include "common/json.h"
 #include "dlq-inspector/jsonout.h"
-#include "dlq-inspector/scan.h"
 
 #include <stdlib.h>
 
@@ -105,22 +103,6 @@ const struct mark *marks_find(const struct marks *m, const char *key)
 {
     const uint32_t *i = hashmap_find(&m->index, hashmap_hash(slice_of(key)));
     return i != NULL && m->list[*i].action != MARK_NONE ? &m->list[*i] : NULL;
-}
-
-bool marks_read(struct marks *m, const struct config *c, struct err *e)
-{
-    const char *topic = c->topics.fixed[TOPIC_DLQ_LOG];
-    struct scan scan;
-    if (!scan_open(&scan, c, &topic, 1, e))
-        return false;
-    struct record *r;
-    int got;
-    for (got = scan_next(&scan, &r, e); got > 0; got = scan_next(&scan, &r, e)) {
-        marks_add(m, r->key, r->has_value ? r->value : (struct slice){ 0 });
-        record_free(r);
-    }
-    scan_close(&scan);
-    return got == 0;
 }
 
 static void put_place(struct jsonout *j, const char *name, const struct mark_place *p)

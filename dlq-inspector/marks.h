@@ -3,7 +3,6 @@
 #ifndef DLQ_INSPECTOR_MARKS_H
 #define DLQ_INSPECTOR_MARKS_H
 
-#include "common/config.h"
 #include "dlq-inspector/hashmap.h"
 
 enum mark_action { MARK_NONE, MARK_REPLAYED, MARK_DISCARDED };
@@ -24,8 +23,6 @@ struct marks { // all zero is empty
     size_t text_count, text_cap;
 };
 
-// Reads the whole log as it stands now.
-MUST_CHECK bool marks_read(struct marks *m, const struct config *c, struct err *e);
 void marks_clear(struct marks *m);
 
 // One record of the log: the later one wins, an absent value takes the mark back, nonsense is passed over.

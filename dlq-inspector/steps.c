@@ -45,18 +45,18 @@ static const struct text_member {
     { "duplicate_of", offsetof(struct event, duplicate_of) },
 };
 
-static struct slice text_of(const struct json_doc *doc, uint32_t object, const char *name, struct buf *scratch)
+static struct slice text_of(const struct json_doc *doc, const char *name, struct buf *scratch)
 {
-    uint32_t i = json_member(doc, object, name);
+    uint32_t i = json_member(doc, 0, name);
     if (i == 0 || doc->tokens[i].type != JSON_TYPE_STRING)
         return (struct slice){ 0 };
     return json_text(doc, i, scratch);
 }
 
-static int64_t int_of(const struct json_doc *doc, uint32_t object, const char *name)
+static int64_t int_of(const struct json_doc *doc, const char *name)
 {
     int64_t n = 0;
-    uint32_t i = json_member(doc, object, name);
+    uint32_t i = json_member(doc, 0, name);
     return i != 0 && json_int(doc, i, &n) ? n : 0;
 }
 
@@ -66,38 +66,43 @@ static bool is_true(const struct json_doc *doc, const char *name)
     return i != 0 && doc->tokens[i].type == JSON_TYPE_TRUE;
 }
 
-static void read_source(struct step *s, const struct json_doc *doc)
+// "sendfleet.main-3-4711": the topic may have dashes of its own, so it is read from the end.
+static void read_source(struct step *s, struct slice source)
 {
-    uint32_t source = json_member(doc, 0, "source");
-    if (source == 0 || doc->tokens[source].type != JSON_TYPE_OBJECT)
+    size_t dash[2] = { 0 }; // last, last but one
+    for (size_t i = source.len, n = 0; i > 0 && n < 2; i--)
+        if (source.ptr[i - 1] == '-')
+            dash[n++] = i - 1;
+    if (dash[1] == 0 || dash[1] >= sizeof s->source_topic || source.len - dash[1] > 40)
         return;
-    struct slice topic = text_of(doc, source, "topic", &s->scratch);
-    snprintf(s->source_topic, sizeof s->source_topic, "%.*s", (int)topic.len, topic.len > 0 ? topic.ptr : "");
-    s->ev.source_partition = (int32_t)int_of(doc, source, "partition");
-    s->ev.source_offset = int_of(doc, source, "offset");
-    s->ev.source_ms = int_of(doc, source, "at");
+    char numbers[48];
+    snprintf(numbers, sizeof numbers, "%.*s", (int)(source.len - dash[1]), source.ptr + dash[1]);
+    memcpy(s->source_topic, source.ptr, dash[1]);
+    s->ev.source_partition = (int32_t)strtol(numbers + 1, NULL, 10);
+    s->ev.source_offset = strtoll(numbers + (dash[0] - dash[1]) + 1, NULL, 10);
 }
 
 static void read_members(struct step *s, const struct json_doc *doc)
 {
     struct event *ev = &s->ev;
     for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++)
-        *(struct slice *)((char *)ev + TEXTS[i].offset) = text_of(doc, 0, TEXTS[i].name, &s->scratch);
-    ev->at_ms = int_of(doc, 0, "at");
-    ev->epoch = (struct epoch){ (uint32_t)int_of(doc, 0, "generation"), (uint32_t)int_of(doc, 0, "try") };
-    ev->attempt = (uint32_t)int_of(doc, 0, "attempt");
-    ev->first_seen_ms = int_of(doc, 0, "first_seen");
-    ev->due_ms = int_of(doc, 0, "due");
-    ev->code = (int)int_of(doc, 0, "code");
-    ev->attempt_us = int_of(doc, 0, "attempt_us");
-    ev->lateness_ms = json_member(doc, 0, "lateness_ms") != 0 ? int_of(doc, 0, "lateness_ms") : -1;
+        *(struct slice *)((char *)ev + TEXTS[i].offset) = text_of(doc, TEXTS[i].name, &s->scratch);
+    ev->at_ms = int_of(doc, "at");
+    ev->epoch = (struct epoch){ (uint32_t)int_of(doc, "gen"), (uint32_t)int_of(doc, "try") };
+    ev->attempt = (uint32_t)int_of(doc, "attempt");
+    ev->first_seen_ms = int_of(doc, "first_seen");
+    ev->due_ms = int_of(doc, "due");
+    ev->code = (int)int_of(doc, "code");
+    ev->attempt_us = int_of(doc, "attempt_us");
+    ev->lateness_ms = json_member(doc, 0, "lateness_ms") != 0 ? int_of(doc, "lateness_ms") : -1;
     ev->unfenced = is_true(doc, "unfenced");
     ev->refiled = is_true(doc, "refiled");
-    if (!failure_parse(text_of(doc, 0, "class", &s->scratch), &ev->class))
+    if (!failure_parse(text_of(doc, "class", &s->scratch), &ev->class))
         ev->class = FAILURE_NONE;
-    if (!wait_parse(text_of(doc, 0, "wait", &s->scratch), &ev->wait))
+    if (!wait_parse(text_of(doc, "wait", &s->scratch), &ev->wait))
         ev->wait = WAIT_NONE;
-    read_source(s, doc);
+    read_source(s, text_of(doc, "source", &s->scratch));
+    ev->source_ms = int_of(doc, "source_at");
 }
 
 static bool read_step(struct step *s, struct slice job)
@@ -108,8 +113,8 @@ static bool read_step(struct step *s, struct slice job)
               doc.tokens[0].type == JSON_TYPE_OBJECT;
     if (ok) {
         buf_reserve(&s->scratch, r->value.len); // decoded text is never longer, so nothing moves
-        s->id = text_of(&doc, 0, "id", &s->scratch);
-        ok = event_parse_name(text_of(&doc, 0, "type", &s->scratch), &s->ev.type);
+        s->id = text_of(&doc, "id", &s->scratch);
+        ok = event_parse_name(text_of(&doc, "event", &s->scratch), &s->ev.type);
         read_members(s, &doc);
     }
     json_clear(&doc);
