@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // api: see api.h.
 //
-// A table of paths, the two that are measured first. Everything but those two is for tests and people; the stream of
-// the whole ledger is only begun here, because a million lines must neither be built in memory nor stop the sink.
+// A table of paths, the two that are measured first. Everything but those two is for tests and people; the
+// stream of the whole ledger is only begun here, because a million lines must neither be built in memory nor
+// stop the sink.
 #include "api.h"
 
 #include <inttypes.h>
@@ -24,7 +25,8 @@ static struct effect complain(struct buf *out, int status, const char *text)
     return effect;
 }
 
-static struct effect take_send(struct sink *s, const struct request *r, bool dedup, int64_t wall_ms, struct buf *out)
+static struct effect take_send(struct sink *s, const struct request *r, bool dedup, int64_t wall_ms,
+                               struct buf *out)
 {
     struct verdict v = sink_decide(s, r, dedup, wall_ms);
     struct effect effect = { .how = v.how, .delay_ms = v.delay_ms, .refuse_ms = -1 };
@@ -42,7 +44,8 @@ static struct effect post_send(struct sink *s, const struct request *r, int64_t 
     return take_send(s, r, false, wall_ms, out);
 }
 
-static struct effect post_dedup_send(struct sink *s, const struct request *r, int64_t wall_ms, struct buf *out)
+static struct effect post_dedup_send(struct sink *s, const struct request *r, int64_t wall_ms,
+                                     struct buf *out)
 {
     return take_send(s, r, true, wall_ms, out);
 }
@@ -148,12 +151,9 @@ static const struct {
     const char *method, *path;
     struct effect (*run)(struct sink *s, const struct request *r, int64_t wall_ms, struct buf *out);
 } endpoints[] = {
-    { "POST", "/send", post_send },
-    { "POST", "/dedup/send", post_dedup_send },
-    { "POST", "/control", post_control },
-    { "POST", "/reset", post_reset },
-    { "GET", "/stats", get_stats },
-    { "GET", "/ledger", get_ledger },
+    { "POST", "/send", post_send },       { "POST", "/dedup/send", post_dedup_send },
+    { "POST", "/control", post_control }, { "POST", "/reset", post_reset },
+    { "GET", "/stats", get_stats },       { "GET", "/ledger", get_ledger },
     { "GET", "/healthz", get_health },
 };
 

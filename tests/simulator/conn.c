@@ -5,9 +5,9 @@
 //   READING -> STREAMING -> READING         GET /ledger
 //   READING -> SILENT | CLOSING | RESETTING a script, or "Connection: close"
 //
-// The common request costs one recv, one send and no allocation: it is parsed where it was received, and only what
-// is left over (half a request) is copied into the connection. Answers leave in the order of the requests, so while
-// one waits nothing behind it is looked at.
+// The common request costs one recv, one send and no allocation: it is parsed where it was received, and only
+// what is left over (half a request) is copied into the connection. Answers leave in the order of the
+// requests, so while one waits nothing behind it is looked at.
 #include "conn.h"
 
 #include "common/alloc.h"

@@ -25,7 +25,7 @@ struct conn {
     size_t cursor; // CONN_STREAMING: next entry of the ledger
 };
 
-struct conn_turn { // what one turn of the loop lends and gets back
+struct conn_turn {     // what one turn of the loop lends and gets back
     struct sink *sink; // borrowed
     int64_t wall_ms;
     char *scratch; // borrowed

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // control: the body of POST /control, which changes what the sink does while it runs.
 //
-//   {"mode":"refuse","for_ms":3000}   close the listener and all connections, open again after that time
-//   {"mode":"fail-503","for_ms":5000} any script, for every request, for that time (without for_ms: until changed)
+//   {"mode":"refuse","for_ms":3000}   close the listener and all connections; open again after that time
+//   {"mode":"fail-503","for_ms":5000} any script, for every request; without for_ms until changed
 //   {"mode":"normal"}                 no mode
 //   {"latency_ms":50}                 before every answer
-//   {"share":{"flaky-2":0.1}}         scripts for that share of the keys whose recipient has none; replaces all shares
-//   {"heal":true}                     recipients' scripts are not followed any more (the provider was repaired)
+//   {"share":{"flaky-2":0.1}}         scripts for shares of the keys whose recipient has none; replaces all
+//   {"heal":true}                     recipients' scripts are ignored (the provider was repaired)
 //
-// A member that is not one of these is an error, and then nothing has been changed: a test with a typing error must
-// not pass because it tested nothing.
+// A member that is not one of these is an error, and then nothing has been changed: a test with a typing
+// error must not pass because it tested nothing.
 #include "sink.h"
 
 #include <jansson.h>
@@ -97,7 +97,9 @@ bool sink_control(struct sink *s, struct slice json, int64_t wall_ms, int64_t *r
     json_t *value;
     bool good = true;
     json_object_foreach(root, name, value)
+    {
         good = good && read_member(&c, name, value, e);
+    }
     good = good && apply_mode(&c, wall_ms, refuse_ms, e);
     if (good)
         *s = c.next;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // ledger: see ledger.h.
 //
-// Open addressing over indexes into one array of entries, so that growing moves 4 bytes a slot and the array stays
-// in order of arrival for whoever reads it. Texts live in blocks that are only freed together: a million keys are a
-// million small strings that never change. Most keys have one receipt; the list grows by doubling from one.
+// Open addressing over indexes into one array of entries, so that growing moves 4 bytes a slot and the array
+// stays in order of arrival for whoever reads it. Texts live in blocks that are only freed together: a
+// million keys are a million small strings that never change. Most keys have one receipt; the list grows by
+// doubling from one.
 #include "ledger.h"
 
 #include "common/alloc.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ledger: what the sink received, by idempotency key: how often, when, with which answer, how often accepted.
 //
-// This is the witness in tests of "never twice" and "nothing lost", so it counts raw requests and is told nothing
-// by the program under test but the keys themselves.
+// This is the witness in tests of "never twice" and "nothing lost", so it counts raw requests and is told
+// nothing by the program under test but the keys themselves.
 #ifndef SIMULATOR_LEDGER_H
 #define SIMULATOR_LEDGER_H
 
@@ -43,7 +43,8 @@ void ledger_clear(struct ledger *l);
 // The entry of a key; made, with copies of all three, when it is new. Valid until the next call.
 struct entry *ledger_entry(struct ledger *l, struct slice key, struct slice id, struct slice to);
 
-// Files one receipt; an acceptance gets the next serial number, which is returned (the first one's for a replay).
+// Files one receipt; an acceptance gets the next serial number, which is returned (the first one's for a
+// replay).
 uint64_t ledger_record(struct ledger *l, struct entry *e, struct receipt r);
 
 const struct ledger_totals *ledger_totals(const struct ledger *l);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // simulator: stands in for an HTTP mail provider in tests and benchmarks.
 //
-// It answers as the recipient's address says ("user+flaky-2@example.com"), counts every request by its idempotency key,
-// and can be read and told to misbehave over the same port. tests/README.md lists paths and scripts. It is part of
-// the tests, not of the product: nothing in producer/, worker/ or dlq-inspector/ knows of it.
+// It answers as the recipient's address says ("user+flaky-2@example.com"), counts every request by its
+// idempotency key, and can be read and told to misbehave over the same port. tests/README.md lists paths and
+// scripts. It is part of the tests, not of the product: nothing in producer/, worker/ or dlq-inspector/ knows
+// of it.
 #include "server.h"
 
 #include <getopt.h>
@@ -29,8 +30,10 @@ static void usage(FILE *out)
 static int parse_options(int argc, char **argv, struct settings *to)
 {
     static const struct option options[] = {
-        { "port", required_argument, NULL, 'p' },   { "port-file", required_argument, NULL, 'f' },
-        { "ledger", required_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' },
+        { "port", required_argument, NULL, 'p' },
+        { "port-file", required_argument, NULL, 'f' },
+        { "ledger", required_argument, NULL, 'l' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     int found;
@@ -71,7 +74,8 @@ static bool serve(const struct settings *settings, struct err *e)
         return err_set(e, ERR_CONFIG, "cannot write %s", settings->ledger);
     struct sink sink = { .ledger = ledger_new(log) };
     struct server *server = server_new(&sink, settings->port, log, e);
-    bool good = server != NULL && (settings->port_file == NULL || write_port(settings->port_file, server_port(server), e));
+    bool good = server != NULL &&
+                (settings->port_file == NULL || write_port(settings->port_file, server_port(server), e));
     if (good) {
         fprintf(stderr, "simulator: http://127.0.0.1:%d\n", server_port(server));
         good = server_run(server, e);

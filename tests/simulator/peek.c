@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // peek: see peek.h.
 //
-// A search for the bytes "to": would also find the member of a nested object or a word inside a text, so the scan
-// keeps the depth and walks over strings; those are skipped with memchr, and strings are most of a mail. It trusts
-// that the JSON is well-formed: it comes from the program under test, and nonsense only leads to another answer.
+// A search for the bytes "to": would also find the member of a nested object or a word inside a text, so the
+// scan keeps the depth and walks over strings; those are skipped with memchr, and strings are most of a mail.
+// It trusts that the JSON is well-formed: it comes from the program under test, and nonsense only leads to
+// another answer.
 #include "peek.h"
 
 // p is behind the opening quote; returns the closing one, or NULL when the string is cut off.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // script: see script.h.
 //
-// A word is a name and up to two numbers. The table says what each number of a name sets, where it may lie, and what
-// holds when it is left out, so a new behaviour is a row (and a case in sink.c when it is a new act).
+// A word is a name and up to two numbers. The table says what each number of a name sets, where it may lie,
+// and what holds when it is left out, so a new behaviour is a row (and a case in sink.c when it is a new
+// act).
 #include "script.h"
 
 enum { WORD_NUMBERS = 2 };
@@ -18,10 +19,14 @@ struct word {
     struct number numbers[WORD_NUMBERS];
 };
 
-#define STATUS  { offsetof(struct script, status), 100, 599 }
-#define SECONDS { offsetof(struct script, retry_after_s), 0, 86400 }
-#define DELAY   { offsetof(struct script, delay_ms), 0, 3600000 }
-#define TIMES   { offsetof(struct script, times), 1, 1000000 }
+#define NUMBER(name, low, high)                                                                              \
+    {                                                                                                        \
+        .field = offsetof(struct script, name), .min = low, .max = high                                      \
+    }
+#define STATUS  NUMBER(status, 100, 599)
+#define SECONDS NUMBER(retry_after_s, 0, 86400)
+#define DELAY   NUMBER(delay_ms, 0, 3600000)
+#define TIMES   NUMBER(times, 1, 1000000)
 
 static const struct word words[] = {
     { "accept", { .act = ACT_ACCEPT }, { { 0 } } },

@@ -22,11 +22,13 @@ struct script {
     int times;         // only the first so many requests of a key, then accept; 0 = always
 };
 
-// "accept", "fail-CODE", "fail-CODE-TIMES", "flaky-TIMES", "throttle-SECONDS", "throttle-SECONDS-TIMES", "slow-MS", "hang",
-// "hang-TIMES", "drop", "drop-once", "drop-TIMES", "reset", "reset-TIMES". False when it is none of these.
+// "accept", "fail-CODE", "fail-CODE-TIMES", "flaky-TIMES", "throttle-SECONDS", "throttle-SECONDS-TIMES",
+// "slow-MS", "hang", "hang-TIMES", "drop", "drop-once", "drop-TIMES", "reset", "reset-TIMES". False when it
+// is none of these.
 bool script_parse(struct slice word, struct script *s);
 
-// The script in an address: behind the '+' of its local part, or the whole local part. False when there is none.
+// The script in an address: behind the '+' of its local part, or the whole local part. False when there is
+// none.
 bool script_of_recipient(struct slice to, struct script *s);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // server: see server.h.
 //
-// Level-triggered epoll; what an event belongs to is a slot number and its generation, so an event or timer of a
-// connection that was closed a moment ago finds nobody instead of a stranger. Time is read once a turn. Refusing
-// connections means really closing the listener (a client sees "connection refused", not a slow accept), and all
-// connections with it, because a kept-alive one would go on as if nothing had happened.
+// Level-triggered epoll; what an event belongs to is a slot number and its generation, so an event or timer
+// of a connection that was closed a moment ago finds nobody instead of a stranger. Time is read once a turn.
+// Refusing connections means really closing the listener (a client sees "connection refused", not a slow
+// accept), and all connections with it, because a kept-alive one would go on as if nothing had happened.
 #include "server.h"
 
 #include "common/alloc.h"
@@ -36,8 +36,8 @@ struct slot {
 };
 
 struct server {
-    struct sink *sink; // borrowed
-    FILE *log;         // borrowed
+    struct sink *sink;            // borrowed
+    FILE *log;                    // borrowed
     int epoll, signals, listener; // owned; listener -1 while refusing
     int port;
     struct slot *slots; // owned

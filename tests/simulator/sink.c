@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // sink: see sink.h.
 //
-// Everything is a function of the request, the count of requests with its key, and what /control last said; shares
-// are picked by the key's hash. So a run can be repeated, and the second request of a key meets the same script.
-// An acceptance is filed when the request has been read, not when its answer leaves: a provider has taken the mail
-// over even if the client hangs up while waiting.
+// Everything is a function of the request, the count of requests with its key, and what /control last said;
+// shares are picked by the key's hash. So a run can be repeated, and the second request of a key meets the
+// same script. An acceptance is filed when the request has been read, not when its answer leaves: a provider
+// has taken the mail over even if the client hangs up while waiting.
 #include "sink.h"
 
 #include "peek.h"
@@ -51,9 +51,9 @@ struct plan { // what an act means
 };
 
 static const struct plan plans[] = {
-    [ACT_ACCEPT] = { CARRY_ANSWER, true },  [ACT_FAIL] = { CARRY_ANSWER, false },
-    [ACT_SLOW] = { CARRY_ANSWER, true },    [ACT_HANG] = { CARRY_SILENCE, false },
-    [ACT_DROP] = { CARRY_CLOSE, true },     [ACT_RESET] = { CARRY_RESET, false },
+    [ACT_ACCEPT] = { CARRY_ANSWER, true }, [ACT_FAIL] = { CARRY_ANSWER, false },
+    [ACT_SLOW] = { CARRY_ANSWER, true },   [ACT_HANG] = { CARRY_SILENCE, false },
+    [ACT_DROP] = { CARRY_CLOSE, true },    [ACT_RESET] = { CARRY_RESET, false },
 };
 
 struct verdict sink_decide(struct sink *s, const struct request *r, bool dedup, int64_t wall_ms)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// sink: decides what becomes of a request, and files it in the ledger. No I/O: server.c carries the verdict out.
+// sink: decides what becomes of a request, and files it in the ledger. No I/O: server.c carries the verdict
+// out.
 #ifndef SIMULATOR_SINK_H
 #define SIMULATOR_SINK_H
 
@@ -16,11 +17,11 @@ struct share {
 };
 
 struct sink {
-    struct ledger *ledger; // owned
-    struct script mode;    // for all requests until mode_until_ms
-    int64_t mode_until_ms; // wall clock; 0 = no mode
-    int latency_ms;        // of every answer
-    bool healed;           // recipients' scripts are not followed
+    struct ledger *ledger;                // owned
+    struct script mode;                   // for all requests until mode_until_ms
+    int64_t mode_until_ms;                // wall clock; 0 = no mode
+    int latency_ms;                       // of every answer
+    bool healed;                          // recipients' scripts are not followed
     struct share shares[SINK_SHARES_MAX]; // recipients without a script
     int share_count;
 };
@@ -37,7 +38,7 @@ struct verdict {
     int status;        // CARRY_ANSWER
     int retry_after_s; // -1 = not said
     int delay_ms;
-    uint64_t serial;   // of an acceptance, for the id in the answer
+    uint64_t serial; // of an acceptance, for the id in the answer
 };
 
 // A complete request to /send, or to /dedup/send (dedup: a key that was accepted is answered as it was then).

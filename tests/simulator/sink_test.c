@@ -14,8 +14,8 @@ static struct request request_for(struct buf *text, const char *to, const char *
     struct buf body = { 0 };
     buf_printf(&body, "{\"metadata\":{\"to\":\"wrong@example.com\"},\"id\":\"job\",\"to\":\"%s\"}", to);
     buf_reset(text);
-    buf_printf(text, "POST /send HTTP/1.1\r\nIdempotency-Key: %s\r\ncontent-length: %zu\r\n\r\n%s", key, body.len,
-               body.data);
+    buf_printf(text, "POST /send HTTP/1.1\r\nIdempotency-Key: %s\r\ncontent-length: %zu\r\n\r\n%s", key,
+               body.len, body.data);
     buf_clear(&body);
     if (wire_parse(buf_slice(text), &r) != WIRE_COMPLETE)
         fail_msg("the request of this test is not complete");
@@ -63,8 +63,8 @@ static void want_counts(const struct sink *s, const char *key, uint32_t requests
 {
     const struct entry *e = entry_of(s, key);
     if (e->requests != requests || e->accepted != accepted)
-        fail_msg("%s: got %u requests and %u accepted, want %u and %u", key, e->requests, e->accepted, requests,
-                 accepted);
+        fail_msg("%s: got %u requests and %u accepted, want %u and %u", key, e->requests, e->accepted,
+                 requests, accepted);
 }
 
 static void control(struct sink *s, const char *json, int64_t now)
@@ -170,8 +170,15 @@ static void a_wrong_control_changes_nothing(void **state)
 {
     struct sink *s = *state;
     static const char *const wrong[] = {
-        "", "[]", "{\"mode\":\"nonsense\"}", "{\"share\":{\"flakey\":0.1}}", "{\"share\":{\"drop\":0.7,\"hang\":0.4}}",
-        "{\"latency_ms\":-1}", "{\"latency\":5}", "{\"mode\":\"refuse\"}", "{\"for_ms\":5}",
+        "",
+        "[]",
+        "{\"mode\":\"nonsense\"}",
+        "{\"share\":{\"flakey\":0.1}}",
+        "{\"share\":{\"drop\":0.7,\"hang\":0.4}}",
+        "{\"latency_ms\":-1}",
+        "{\"latency\":5}",
+        "{\"mode\":\"refuse\"}",
+        "{\"for_ms\":5}",
         "{\"latency_ms\":50,\"heal\":1}",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -189,8 +196,8 @@ static void a_reset_comes_before_the_body_is_complete(void **state)
 {
     struct sink *s = *state;
     struct request r;
-    struct slice cut =
-        SLICE("POST /send HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{\"to\":\"a+reset@example.com\",\"text\":\"and so");
+    struct slice cut = SLICE("POST /send HTTP/1.1\r\nContent-Length: "
+                             "1000\r\n\r\n{\"to\":\"a+reset@example.com\",\"text\":\"and so");
     assert_int_equal(wire_parse(cut, &r), WIRE_BODY);
     assert_true(sink_resets_early(s, &r, 0));
     r.body.len = 8; // the recipient is not known yet
@@ -204,7 +211,8 @@ static void the_ledger_grows_past_its_first_sizes(void **state)
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 20000; i++) {
             int len = snprintf(key, sizeof key, "%d", i);
-            struct entry *e = ledger_entry(s->ledger, (struct slice){ key, (size_t)len }, SLICE("id"), SLICE("to"));
+            struct entry *e =
+                ledger_entry(s->ledger, (struct slice){ key, (size_t)len }, SLICE("id"), SLICE("to"));
             ledger_record(s->ledger, e, (struct receipt){ .status = 200, .accepted = true });
         }
     }
@@ -221,8 +229,9 @@ static void an_entry_is_one_json_line(void **state)
     ledger_record(s->ledger, e, (struct receipt){ .at_ms = 5, .status = 503 });
     ledger_record(s->ledger, e, (struct receipt){ .at_ms = 7, .status = 200, .accepted = true });
     ledger_put_entry(&line, e);
-    assert_string_equal(line.data, "{\"key\":\"a\\\"b\",\"id\":\"j\",\"to\":\"t@example.com\",\"requests\":2,\"accepted\":1,"
-                                   "\"replayed\":0,\"times\":[5,7],\"statuses\":[503,200]}\n");
+    assert_string_equal(
+        line.data, "{\"key\":\"a\\\"b\",\"id\":\"j\",\"to\":\"t@example.com\",\"requests\":2,\"accepted\":1,"
+                   "\"replayed\":0,\"times\":[5,7],\"statuses\":[503,200]}\n");
     buf_clear(&line);
 }
 

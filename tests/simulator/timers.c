@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// timers: see timers.h. Simulated latency must not cost the sink its speed: a heap makes 100,000 answers that are
-// waiting cost a handful of comparisons each, and one deadline for epoll, instead of a descriptor or a sleep each.
+// timers: see timers.h. Simulated latency must not cost the sink its speed: a heap makes 100,000 answers that
+// are waiting cost a handful of comparisons each, and one deadline for epoll, instead of a descriptor or a
+// sleep each.
 #include "timers.h"
 
 #include "common/alloc.h"

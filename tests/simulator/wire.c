@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // wire: see wire.h.
 //
-// Written for a sink that must cost less than what is measured against it: the head is scanned once, line by line,
-// and only the six headers that matter here are looked at, told apart by their length first. A request that is not
-// complete is scanned again when more has come; heads are small and large bodies arrive in few reads, so that is
-// cheaper than keeping a parser's state. Chunked requests are refused with 411: no client under test sends them.
+// Written for a sink that must cost less than what is measured against it: the head is scanned once, line by
+// line, and only the six headers that matter here are looked at, told apart by their length first. A request
+// that is not complete is scanned again when more has come; heads are small and large bodies arrive in few
+// reads, so that is cheaper than keeping a parser's state. Chunked requests are refused with 411: no client
+// under test sends them.
 #include "wire.h"
 
 #include <strings.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// wire: HTTP/1.1 as far as a sink needs it. A request is recognised in place; its slices point into the input.
+// wire: HTTP/1.1 as far as a sink needs it. A request is recognised in place; its slices point into the
+// input.
 #ifndef SIMULATOR_WIRE_H
 #define SIMULATOR_WIRE_H
 

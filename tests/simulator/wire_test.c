@@ -26,8 +26,10 @@ static void requests_are_recognised_at_every_cut(void **state)
         if (got != WIRE_COMPLETE)
             continue;
         assert_int_equal(r.total, end);
-        assert_true(slice_is(r.method, "POST") && slice_is(r.path, "/dedup/send") && slice_is(r.query, "x=1"));
-        assert_true(slice_is(r.idempotency_key, "k 1") && slice_is(r.job_id, "j") && slice_is(r.body, "body"));
+        assert_true(slice_is(r.method, "POST") && slice_is(r.path, "/dedup/send") &&
+                    slice_is(r.query, "x=1"));
+        assert_true(slice_is(r.idempotency_key, "k 1") && slice_is(r.job_id, "j") &&
+                    slice_is(r.body, "body"));
         assert_true(r.keep_alive);
     }
 }
@@ -75,17 +77,20 @@ static void only_the_jobs_own_members_are_found(void **state)
         struct peek p;
         peek_job(slice_of(rows[i].json), &p);
         if (!slice_eq(p.to, slice_of(rows[i].to)) || !slice_eq(p.id, slice_of(rows[i].id)))
-            fail_msg("%s: got to %.*s id %.*s", rows[i].json, (int)p.to.len, p.to.ptr, (int)p.id.len, p.id.ptr);
+            fail_msg("%s: got to %.*s id %.*s", rows[i].json, (int)p.to.len, p.to.ptr, (int)p.id.len,
+                     p.id.ptr);
     }
 }
 
 static void words_that_are_no_script_are_none(void **state)
 {
     (void)state;
-    static const char *const wrong[] = { "", "fail-", "fail-99", "fail-600", "fail-x", "fail-500-1-1", "flaky-0",
-                                         "flaky--1", "dropped", "slow-1-1", "newsletter", "accept-1" };
-    static const char *const right[] = { "fail", "fail-404", "fail-404-2", "flaky", "flaky-3", "throttle-0", "drop-once",
-                                         "slow", "slow-50", "hang", "reset", "accept", "throttle-2-3" };
+    static const char *const wrong[] = { "",        "fail-",        "fail-99",    "fail-600",
+                                         "fail-x",  "fail-500-1-1", "flaky-0",    "flaky--1",
+                                         "dropped", "slow-1-1",     "newsletter", "accept-1" };
+    static const char *const right[] = { "fail",       "fail-404",  "fail-404-2",  "flaky",   "flaky-3",
+                                         "throttle-0", "drop-once", "slow",        "slow-50", "hang",
+                                         "reset",      "accept",    "throttle-2-3" };
     struct script s;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         if (script_parse(slice_of(wrong[i]), &s))
