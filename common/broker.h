@@ -20,7 +20,9 @@ struct broker_receipt { // what became of one record
     bool ok;
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms; // the broker's append time where the topic has it (belts, events), else the record's; -1 unknown
+    // The broker's append time where the topic has it (belts, events), else the record's; -1 unknown (the mock broker
+    // has no sensible one).
+    int64_t timestamp_ms;
     const struct err *err; // when !ok
 };
 typedef void (*broker_receipt_cb)(void *arg, const struct broker_receipt *receipt);
@@ -52,7 +54,8 @@ size_t broker_producer_pending(const struct broker_producer *p);
 const char *broker_producer_fatal(const struct broker_producer *p);
 
 // False: ERR_TRANSIENT = the local queue is full, poll and offer it again; anything else will not get better by
-// itself (unknown topic, record too large). True: the receipt will come.
+// itself (unknown topic: ERR_CONFIG, it is asked for again once a second, so offering it again works once somebody
+// has created it; record too large: ERR_INPUT). True: the receipt will come.
 MUST_CHECK bool broker_produce(struct broker_producer *p, const struct broker_message *m, broker_receipt_cb cb, void *arg,
                                struct err *e);
 
@@ -64,9 +67,12 @@ struct broker_partition; // valid from on_assigned until broker_partition_releas
 struct broker_consumer_events {
     // A partition is ours. Its queue is separate and nothing is read until broker_partition_next.
     void (*on_assigned)(void *arg, struct broker_partition *p);
-    // The group wants it back: stop starting, drain, broker_partition_store, then broker_partition_release.
+    // The group wants it back: stop starting, drain, broker_partition_store, then broker_partition_release (from in
+    // here too). The group gets all partitions of one revoke together, when the last one is released, and until then
+    // librdkafka delivers nothing on this handle, not even for partitions that stay: drain in seconds.
     void (*on_revoked)(void *arg, struct broker_partition *p);
-    // It is gone already (session lost): forget it; stored offsets are not ours any more. Valid until return.
+    // It is gone already (session lost), revoked before or not: forget it, without storing or releasing. Valid
+    // until return.
     void (*on_lost)(void *arg, struct broker_partition *p);
     void *arg;
 };
@@ -77,21 +83,27 @@ struct broker_consumer_options {
     int topic_count;
     int64_t prefetch_bytes; // per partition
     int fetch_wait_ms;
-    const char *idle_topic; // a quiet topic of which one partition is read along at its end, so that librdkafka's
-                            // fetcher never finds every queue full and sleeps for a second; NULL = none
+    const char *idle_topic; // a quiet topic that is read along at its end, so that librdkafka's fetcher never finds
+                            // every queue full and sleeps for a second; not one of topics; NULL = none
 };
 
 MUST_CHECK bool broker_consumer_new(struct broker_consumer **c, const struct config *config,
                                     const struct broker_consumer_options *o, const struct broker_consumer_events *events,
                                     struct err *e);
+// Becomes readable when one of the queues stops being empty, and only then: read a partition until it returns NULL,
+// or remember that it has more.
 int broker_consumer_fd(const struct broker_consumer *c);
-// Serves rebalances and errors. Call when the descriptor is readable and at least every second.
+// Serves rebalances and errors, hands over stored offsets. Call when the descriptor is readable and at least every
+// second.
 void broker_consumer_poll(struct broker_consumer *c);
 const char *broker_consumer_fatal(const struct broker_consumer *c);
 
-// Leaves the group: on_revoked comes for every partition; broker_consumer_closed turns true when all are released.
+// Leaves the group: on_revoked comes for every partition; broker_consumer_closed turns true when all are released
+// and committed (while no broker answers: after the session timeout of 6 s). Go on polling until then.
 void broker_consumer_close(struct broker_consumer *c);
 bool broker_consumer_closed(const struct broker_consumer *c);
+// Any time; partitions still held are invalid afterwards, and the group waits for our session to end if we did not
+// close. Records outlive it, except for their topic.
 void broker_consumer_free(struct broker_consumer *c);
 
 const char *broker_partition_topic(const struct broker_partition *p);
