@@ -68,7 +68,7 @@ static bool put_user_headers(struct builder *b, struct err *e)
         buf_reset(&b->scratch);
         if (!header_name(json_text(doc, key, &b->scratch), name, e))
             return false;
-        if (doc->tokens[key + 1].type != JSON_STRING)
+        if (doc->tokens[key + 1].type != JSON_TYPE_STRING)
             return err_set(e, ERR_INPUT, "headers: %s is not a string", name);
         buf_reset(&b->scratch);
         if (!mime_put_header(b->out, name, json_text(doc, key + 1, &b->scratch), e))
@@ -146,7 +146,7 @@ static bool is_content_type(struct slice s)
 static struct slice member_text(struct builder *b, uint32_t object, const char *key)
 {
     uint32_t index = json_member(&b->job->doc, object, key);
-    if (index == 0 || b->job->doc.tokens[index].type != JSON_STRING)
+    if (index == 0 || b->job->doc.tokens[index].type != JSON_TYPE_STRING)
         return (struct slice){ NULL, 0 };
     return json_text(&b->job->doc, index, &b->scratch);
 }
@@ -154,7 +154,7 @@ static struct slice member_text(struct builder *b, uint32_t object, const char *
 static bool put_attachment(struct builder *b, uint32_t index, struct err *e)
 {
     const struct json_token *t = &b->job->doc.tokens[index];
-    if (t->type != JSON_OBJECT)
+    if (t->type != JSON_TYPE_OBJECT)
         return err_set(e, ERR_INPUT, "attachments: an entry is not an object");
     buf_reset(&b->scratch);
     buf_reserve(&b->scratch, t->end - t->start); // so that the slices stay where they are

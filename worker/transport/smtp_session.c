@@ -342,11 +342,12 @@ static bool on_rcpt(struct smtp_session *s)
     return true;
 }
 
-static void body_written(struct smtp_session *s)
+// unsent: before the last attempt to write. Being allowed to write is no progress, having written is.
+static void body_written(struct smtp_session *s, size_t unsent)
 {
     if (smtp_wire_unsent(&s->wire) == 0)
         set_state(s, SMTP_DOT);
-    else
+    else if (smtp_wire_unsent(&s->wire) < unsent)
         set_deadline(s);
 }
 
@@ -360,7 +361,7 @@ static bool on_data(struct smtp_session *s)
     if (s->early)
         return true;
     smtp_wire_send(&s->wire, buf_slice(&s->frame.bytes));
-    body_written(s);
+    body_written(s, s->frame.bytes.len);
     return true;
 }
 
@@ -458,9 +459,10 @@ static void on_wire(void *arg, int what)
         return;
     }
     if ((what & LOOP_WRITE) != 0) {
+        size_t unsent = smtp_wire_unsent(&s->wire);
         smtp_wire_flush(&s->wire);
         if (s->state == SMTP_BODY && !s->early)
-            body_written(s);
+            body_written(s, unsent);
     }
     if ((what & LOOP_READ) != 0)
         read_replies(s);

@@ -8,6 +8,7 @@
 
 static const struct transport_ops *const TRANSPORTS[] = {
     &transport_http,
+    &transport_smtp,
     NULL, // the end
 };
 
