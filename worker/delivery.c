@@ -424,6 +424,15 @@ static void end_parked(struct delivery *d, enum wait_kind wait, int64_t due_ms)
     start_filing(d);
 }
 
+static void end_unrouted(struct delivery *d)
+{
+    d->ending = (struct ending){ .kind = ENDING_WAIT, .wait = WAIT_LIMITED, .attempt = d->env.attempt, .class = FAILURE_ROUTE,
+                                 .due_ms = deliveries_now_ms(d->all) + UNROUTED_WAIT_MS };
+    snprintf(d->ending.reason, sizeof d->ending.reason, "route \"%.*s\" is not configured on worker %s", (int)d->job.route.len,
+             d->job.route.ptr, d->all->worker);
+    start_filing(d);
+}
+
 static void on_free_to_go(struct delivery *d)
 {
     if (d->all->draining) {
@@ -543,8 +552,7 @@ static bool waits_outside(struct delivery *d)
     if (d->gate != FAILURE_NONE || d->gate_review)
         return false;
     if (d->route == NULL) {
-        end_parked(d, WAIT_LIMITED, now_ms + UNROUTED_WAIT_MS);
-        d->ending.class = FAILURE_ROUTE;
+        end_unrouted(d);
         return true;
     }
     bool alone = d->all->routes->count == 1 && d->job.url.ptr == NULL;

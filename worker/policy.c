@@ -11,6 +11,8 @@
 
 #include <stdio.h>
 
+enum { SLACK_MS = 500 };
+
 int64_t policy_deadline_ms(const struct policy_case *c)
 {
     if (c->env->expires_ms > 0)
@@ -47,6 +49,12 @@ static void end_wait(const struct policy_case *c, struct ending *end, enum wait_
 static int64_t retry_delay_ms(const struct policy_case *c, const struct backoff *b, uint32_t charged)
 {
     return backoff_delay_ms(b, &c->config->tiers, charged > 0 ? charged - 1 : 0, c->random01);
+}
+
+// As asked, never less; up to SLACK_MS more where that saves rides (exactly 30 s would miss the 30 s belt by a breath).
+static int64_t asked_delay_ms(const struct policy_case *c, int64_t asked_ms)
+{
+    return tiers_snap(&c->config->tiers, asked_ms, asked_ms, asked_ms + SLACK_MS);
 }
 
 static bool wants_resend(const struct policy_case *c)
@@ -117,7 +125,7 @@ static void end_retry(const struct policy_case *c, const struct verdict *v, stru
         return;
     }
     int64_t delay_ms = retry_delay_ms(c, b, end->attempt);
-    end_wait(c, end, WAIT_RETRY, v->retry_after_ms > delay_ms ? v->retry_after_ms : delay_ms);
+    end_wait(c, end, WAIT_RETRY, v->retry_after_ms > delay_ms ? asked_delay_ms(c, v->retry_after_ms) : delay_ms);
 }
 
 void policy_after_attempt(const struct policy_case *c, const struct verdict *v, const struct outcome *o,
@@ -137,7 +145,7 @@ void policy_after_attempt(const struct policy_case *c, const struct verdict *v, 
         end_retry(c, v, end);
         break;
     case FAILURE_THROTTLED:
-        end_wait(c, end, WAIT_THROTTLED, v->retry_after_ms >= 0 ? v->retry_after_ms : c->config->throttle_wait_ms);
+        end_wait(c, end, WAIT_THROTTLED, asked_delay_ms(c, v->retry_after_ms >= 0 ? v->retry_after_ms : c->config->throttle_wait_ms));
         break;
     case FAILURE_ROUTE:
         end_wait(c, end, WAIT_LIMITED, c->route_until_ms > c->now_ms ? c->route_until_ms - c->now_ms : c->config->route_wait_ms);

@@ -81,12 +81,15 @@ static void a_busy_mailbox_waits_longer_than_a_transient_failure(void **state)
     expect_wait(&end, WAIT_RETRY, 24000, 36000);
 }
 
-static void a_throttled_attempt_waits_exactly_as_asked_and_is_not_charged(void **state)
+static void a_throttled_attempt_waits_as_long_as_asked_and_is_not_charged(void **state)
 {
     (void)state;
     struct ending end = after(FAILURE_THROTTLED, 7123);
-    expect_wait(&end, WAIT_THROTTLED, 7123, 7123);
+    expect_wait(&end, WAIT_THROTTLED, 7123, 7623);
     assert_int_equal(end.attempt, 0);
+    end = after(FAILURE_THROTTLED, 30000);
+    expect_wait(&end, WAIT_THROTTLED, 30000, 30500);
+    assert_int_equal(tiers_hops(&config.tiers, end.due_ms - NOW_MS), 1);
 }
 
 static void a_route_failure_waits_for_the_route_and_is_not_charged(void **state)
@@ -217,7 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_transient_failure_backs_off_and_is_charged),
         CASE(a_busy_mailbox_waits_longer_than_a_transient_failure),
-        CASE(a_throttled_attempt_waits_exactly_as_asked_and_is_not_charged),
+        CASE(a_throttled_attempt_waits_as_long_as_asked_and_is_not_charged),
         CASE(a_route_failure_waits_for_the_route_and_is_not_charged),
         CASE(permanent_and_reputation_failures_are_never_retried),
         CASE(the_last_charged_attempt_exhausts),
