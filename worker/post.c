@@ -41,13 +41,20 @@ static void complain(struct post *p, const char *text)
     log_error("post", "refused, will be filed again error=\"%s\"", text);
 }
 
+// A broker that does not stamp (the mock broker) keeps the publisher's time: then our own clock is the belts' clock.
+static void learn_time(struct post *p, const struct broker_receipt *receipt)
+{
+    int64_t stamped_ms = receipt->timestamp_ms > 0 ? receipt->timestamp_ms : clock_wall_ms();
+    brokerclock_sample(&p->clock, stamped_ms, clock_mono_ms());
+}
+
 static void on_receipt(void *arg, const struct broker_receipt *receipt)
 {
     struct parcel *parcel = arg;
     if (!receipt->ok)
         complain(parcel->post, receipt->err->text);
-    else if (parcel->stamped && receipt->timestamp_ms > 0)
-        brokerclock_sample(&parcel->post->clock, receipt->timestamp_ms, clock_mono_ms());
+    else if (parcel->stamped)
+        learn_time(parcel->post, receipt);
     parcel->cb(parcel->arg, receipt->ok);
 }
 
