@@ -56,6 +56,13 @@ void digest_sha256(struct slice bytes, unsigned char out[DIGEST_SIZE])
     require(EVP_DigestFinal_ex(ctx, out, NULL) == 1, "final");
 }
 
+char *digest_sha1_hex(struct slice bytes, char out[DIGEST_SHA1_HEX_SIZE])
+{
+    unsigned char sum[20];
+    require(EVP_Digest(bytes.ptr, bytes.len, sum, NULL, EVP_sha1(), NULL) == 1, "sha1");
+    return digest_hex(sum, sizeof sum, out);
+}
+
 char *digest_hex(const unsigned char *bytes, size_t len, char *out)
 {
     static const char digits[] = "0123456789abcdef";

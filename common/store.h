@@ -7,7 +7,12 @@
 // command drops a connection that does not answer. Commands of one turn leave in one write.
 //
 // A Redis that restarted or failed over (run_id or master_replid changed) may have lost its last writes:
-// on_amnesia tells; commands queued before it are held back until store_resume.
+// on_amnesia tells; from then on the store counts as down and holds back every command, those queued before
+// included, until store_resume. It also tells when the very first connection meets a Redis that is younger than
+// STORE_YOUNG_MS: others may still be repairing it.
+//
+// Errors that pass by themselves (LOADING, READONLY, MASTERDOWN, BUSY, TRYAGAIN, OOM, MISCONF, NOREPLICAS, wrong
+// credentials) are not answers either: the connection is dropped and everything is sent again on the next one.
 #ifndef COMMON_STORE_H
 #define COMMON_STORE_H
 
@@ -30,8 +35,10 @@ struct store_reply { // borrowed for the duration of the callback
 
 typedef void (*store_cb)(void *arg, const struct store_reply *reply);
 
-struct store_events {
-    void (*on_up)(void *arg);      // connected and ready
+enum { STORE_YOUNG_MS = 5000 }; // longer than any live client needs to notice a restart and to be back
+
+struct store_events { // each may be NULL
+    void (*on_up)(void *arg);      // connected and ready; after amnesia: resumed
     void (*on_down)(void *arg);    // lost; commands wait
     void (*on_amnesia)(void *arg); // reconnected to a server that may have forgotten: see above
     void *arg;
@@ -42,6 +49,7 @@ void store_free(struct store *s); // drops what is unanswered without calling ba
 
 bool store_is_up(const struct store *s);
 size_t store_pending(const struct store *s);
+int64_t store_server_age_ms(const struct store *s); // since it started or failed over, at least; 0 while down
 int64_t store_oldest_ms(const struct store *s); // age of the oldest unanswered command, 0 = none
 
 // args are copied.
@@ -56,5 +64,7 @@ struct store_script;
 struct store_script *store_script(struct store *s, const char *name, const char *source);
 void store_eval(struct store *s, struct store_script *script, struct slice key, const struct slice *args, size_t count,
                 store_cb cb, void *arg);
+void store_eval_first(struct store *s, struct store_script *script, struct slice key, const struct slice *args,
+                      size_t count, store_cb cb, void *arg); // as store_command_first
 
 #endif

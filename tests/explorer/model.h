@@ -119,7 +119,6 @@ enum broken { // rules that --break switches off, one bit each
     BREAK_LATE = 1 << 14,
     BREAK_LOOK_AGAIN = 1 << 15,
     BREAK_CARRY_COPY = 1 << 16,
-    BREAK_OLD_GENERATION = 1 << 17,
     BREAK_RELEASE = 1 << 18,
     BREAK_VERSION = 1 << 19,
 };

@@ -53,7 +53,7 @@ static enum dedup_finding find(struct value *now, const struct caller *me, bool 
     if (now->epoch > me->epoch)
         return broken & BREAK_STALE ? DEDUP_GO : DEDUP_STALE;
     bool older_generation = now->epoch / TRY_LIMIT < me->epoch / TRY_LIMIT;
-    if (older_generation && now->state == CLAIMED && now->live && !(broken & BREAK_OLD_GENERATION))
+    if (older_generation && now->state == CLAIMED && now->live)
         return DEDUP_PARK;
     if (now->epoch < me->epoch)
         return DEDUP_GO;
