@@ -118,6 +118,7 @@ void broker_partition_release(struct broker_partition *p);
 
 // ---- administration and reading without a group (blocking; for tools and helper threads) ------------------------
 
+// Each waits up to 10 s for an answer, 3 s where every connection is refused: ERR_UNAVAILABLE naming the address.
 struct broker_admin;
 MUST_CHECK bool broker_admin_new(struct broker_admin **a, const struct config *c, struct err *e);
 void broker_admin_free(struct broker_admin *a);
@@ -131,6 +132,8 @@ struct broker_topic_state {
 };
 MUST_CHECK bool broker_admin_describe(struct broker_admin *a, const char *const *names, int count,
                                       struct broker_topic_state *out, struct err *e);
+// Returns when the topic has leaders. One that exists already is left as it is. The mock broker makes it with as many
+// partitions as it likes (4), which is logged.
 MUST_CHECK bool broker_admin_create(struct broker_admin *a, const struct topic_plan *plan, int min_insync_replicas,
                                     struct err *e);
 MUST_CHECK bool broker_admin_add_partitions(struct broker_admin *a, const char *topic, int partitions, struct err *e);
@@ -141,7 +144,8 @@ struct broker_range { // one partition, from low (first kept) to high (next to b
     int64_t low, high;
     int64_t committed; // of the group asked for; -1 = none
 };
-// Ranges of all partitions of the topics. group may be NULL. *count on success; *out is the caller's (free).
+// Ranges of all partitions of the topics, in order. group may be NULL. *count on success; *out is the caller's (free).
+// A topic that does not exist: ERR_CONFIG. A few milliseconds for a hundred partitions.
 MUST_CHECK bool broker_admin_ranges(struct broker_admin *a, const char *const *topics, int topic_count,
                                     const char *group, struct broker_range **out, int *count, struct err *e);
 
@@ -149,7 +153,8 @@ struct broker_reader; // reads given ranges, oldest first within a partition, an
 MUST_CHECK bool broker_reader_new(struct broker_reader **r, const struct config *c, const struct broker_range *ranges,
                                   int count, struct err *e);
 // 1: *record is the caller's; 0: all ranges are read; -1: failed, *e tells. Blocks; gives up after timeout_ms
-// without any record (ERR_UNAVAILABLE).
+// without any progress (ERR_UNAVAILABLE); calling it again goes on. Its memory is bounded: 8 partitions at a time,
+// 16 MiB each.
 int broker_reader_next(struct broker_reader *r, int64_t timeout_ms, struct record **record, struct err *e);
 void broker_reader_free(struct broker_reader *r);
 

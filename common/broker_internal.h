@@ -117,6 +117,29 @@ void broker_consumer_store(struct broker_consumer *c);
 void broker_consumer_say(struct broker_consumer *c, const char *topic, int32_t id, rd_kafka_resp_err_t code,
                          const char *text);
 
+// ---- administration ---------------------------------------------------------------------------------------------
+
+enum { BROKER_ADMIN_REQUEST_MS = 10000 };
+
+struct broker_admin {
+    struct broker_client client; // first: librdkafka's opaque
+    rd_kafka_queue_t *queue;     // results
+    bool asked;                  // a broker answered once, mock is known
+    bool mock;
+};
+
+// All topics: asking for one that is missing could create it.
+MUST_CHECK bool broker_admin_metadata(struct broker_admin *a, const struct rd_kafka_metadata **metadata,
+                                      struct err *e);
+const struct rd_kafka_metadata_topic *broker_admin_find(const struct rd_kafka_metadata *metadata, const char *name);
+rd_kafka_AdminOptions_t *broker_admin_options(struct broker_admin *a, rd_kafka_admin_op_t op);
+// The result of the request that was just made; the caller destroys the event.
+MUST_CHECK bool broker_admin_result(struct broker_admin *a, const char *what, rd_kafka_event_t **event,
+                                    struct err *e);
+void broker_admin_pause(void); // before asking again
+
+// ---- rebalances -------------------------------------------------------------------------------------------------
+
 // broker_rebalance.c: librdkafka's rebalance callback, and the answer to a revoke.
 void broker_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *parts, void *opaque);
 void broker_rebalance_released(struct broker_consumer *c);

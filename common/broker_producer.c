@@ -51,6 +51,7 @@ static const struct broker_setting PUBLISH_DEFAULTS[] = {
     { .key = "delivery.timeout.ms", .value = "120000" },
     { .key = "compression.type", .value = "lz4" },
     { .key = "queue.buffering.max.kbytes", .value = "131072" },
+    { .key = "topic.metadata.propagation.max.ms", .value = "10000" }, // until a missing topic is said to be missing
 };
 
 static const struct broker_setting WORKER_DEFAULTS[] = {
