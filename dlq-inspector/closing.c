@@ -128,7 +128,7 @@ static void on_replayed(void *arg, const struct broker_receipt *receipt)
 static void format_mark(struct closing *c, const struct item *item)
 {
     const struct closing_terms *t = c->terms;
-    struct mark mark = { t->action, t->at_ms, t->by, t->reason };
+    struct mark mark = { .action = t->action, .at_ms = t->at_ms, .by = t->by, .reason = t->reason };
     mark_format(&mark, &item->letter, &item->record, &c->value);
 }
 

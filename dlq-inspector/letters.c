@@ -5,7 +5,7 @@
 // snapshot is judged by marks at least as new as itself.
 #include "dlq-inspector/letters.h"
 
-static bool read_marks(struct marks *m, const struct config *c, struct err *e)
+bool letters_read_marks(struct marks *m, const struct config *c, struct err *e)
 {
     struct scan scan;
     struct record *r;
@@ -23,7 +23,7 @@ bool letters_open(struct letters *s, const struct config *c, const struct filter
 {
     *s = (struct letters){ .filter = filter, .closed_too = closed_too };
     const char *topic = c->topics.fixed[TOPIC_DLQ];
-    return scan_open(&s->scan, c, &topic, 1, e) && read_marks(&s->marks, c, e);
+    return scan_open(&s->scan, c, &topic, 1, e) && letters_read_marks(&s->marks, c, e);
 }
 
 bool letters_admit(struct letters *s, const struct record *r)

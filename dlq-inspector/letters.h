@@ -34,6 +34,9 @@ int letters_next(struct letters *s, struct letter **letter, struct err *e);
 struct record *letters_take(struct letters *s);
 void letters_close(struct letters *s);
 
+// Reads the whole log of marks as it stands now.
+MUST_CHECK bool letters_read_marks(struct marks *m, const struct config *c, struct err *e);
+
 // True when this record is to be handed out; s->letter is then read from it. What letters_next asks for each one.
 bool letters_admit(struct letters *s, const struct record *r);
 

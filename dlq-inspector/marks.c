@@ -60,6 +60,20 @@ static const char *text_member(struct marks *m, const struct json_doc *doc, cons
     return kept;
 }
 
+static void read_place(const struct json_doc *doc, struct mark *mark)
+{
+    int64_t partition, offset;
+    uint32_t letter = json_member(doc, 0, "letter");
+    mark->letter_offset = -1;
+    if (letter == 0 || doc->tokens[letter].type != JSON_TYPE_OBJECT)
+        return;
+    uint32_t p = json_member(doc, letter, "partition"), o = json_member(doc, letter, "offset");
+    if (p == 0 || o == 0 || !json_int(doc, p, &partition) || !json_int(doc, o, &offset))
+        return;
+    mark->letter_partition = (int32_t)partition;
+    mark->letter_offset = offset;
+}
+
 static bool parse(struct marks *m, struct slice value, struct mark *mark)
 {
     struct json_doc doc = { 0 };
@@ -75,6 +89,7 @@ static bool parse(struct marks *m, struct slice value, struct mark *mark)
     if (ok) {
         mark->by = text_member(m, &doc, "by");
         mark->reason = text_member(m, &doc, "reason");
+        read_place(&doc, mark);
     }
     json_clear(&doc);
     return ok;
@@ -103,6 +118,14 @@ const struct mark *marks_find(const struct marks *m, const char *key)
 {
     const uint32_t *i = hashmap_find(&m->index, hashmap_hash(slice_of(key)));
     return i != NULL && m->list[*i].action != MARK_NONE ? &m->list[*i] : NULL;
+}
+
+int64_t marks_count(const struct marks *m, int32_t partition, int64_t low)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < m->count; i++)
+        n += m->list[i].action != MARK_NONE && m->list[i].letter_partition == partition && m->list[i].letter_offset >= low;
+    return n;
 }
 
 static void put_place(struct jsonout *j, const char *name, const struct mark_place *p)

@@ -12,6 +12,8 @@ struct mark {
     enum mark_action action; // MARK_NONE: taken back (a tombstone)
     int64_t at_ms;
     const char *by, *reason; // owned by struct marks
+    int32_t letter_partition;
+    int64_t letter_offset; // where the letter lies (or lay: retention may have passed it); -1 = not said
 };
 
 struct marks { // all zero is empty
@@ -30,6 +32,9 @@ void marks_add(struct marks *m, struct slice key, struct slice value);
 
 // What became of the letter, NULL = open.
 const struct mark *marks_find(const struct marks *m, const char *key);
+
+// How many marks are of letters in this partition at or after offset low: those that hide a letter still kept.
+int64_t marks_count(const struct marks *m, int32_t partition, int64_t low);
 
 struct mark_place { // where a record lies
     const char *topic;

@@ -76,11 +76,6 @@ static void put_exact(const struct standing *st, const struct session *s, struct
     table_clear(&t);
 }
 
-static int64_t open_letters(const struct standing *st)
-{
-    return st->letters > st->marks ? st->letters - st->marks : 0;
-}
-
 void standing_text(const struct standing *st, const struct session *s, struct buf *out)
 {
     char number[FORMAT_COUNT_SIZE];
@@ -93,9 +88,10 @@ void standing_text(const struct standing *st, const struct session *s, struct bu
     for (int p = 0; p <= JOB_BULK; p++)
         buf_printf(out, "%s%s %s", p > 0 ? ", " : "", job_priority_name((enum job_priority)p),
                    format_count(st->lag[p], number));
-    buf_printf(out, ")\nabout %s dead letters open", format_count(open_letters(st), number));
-    buf_printf(out, " (%s records", format_count(st->letters, number));
-    buf_printf(out, ", %s marks; exactly: sendfleet-dlq stats)\n", format_count(st->marks, number));
+    buf_printf(out, ")\nabout %s dead letters", format_count(st->letters - (st->closed > 0 ? st->closed : 0), number));
+    if (st->closed >= 0)
+        buf_printf(out, " open, %s closed", format_count(st->closed, number));
+    buf_puts(out, " (copies count; exactly: sendfleet-dlq stats)\n");
     if (st->has_exact && st->exact.count > 0)
         put_exact(st, s, out);
 }
@@ -148,9 +144,14 @@ void standing_json(const struct standing *st, const struct session *s, struct bu
         jsonout_int(&j, job_priority_name((enum job_priority)p), st->lag[p]);
     jsonout_close(&j, '}');
     jsonout_open(&j, "dead", '{');
-    jsonout_int(&j, "open_about", open_letters(st));
     jsonout_int(&j, "records", st->letters);
-    jsonout_int(&j, "marks", st->marks);
+    if (st->closed >= 0) {
+        jsonout_int(&j, "closed", st->closed);
+        jsonout_int(&j, "open_about", st->letters - st->closed);
+    } else {
+        jsonout_null(&j, "closed");
+        jsonout_null(&j, "open_about");
+    }
     jsonout_close(&j, '}');
     if (st->has_exact)
         put_exact_json(st, &j);

@@ -10,7 +10,8 @@
 struct standing {
     struct belts belts;
     int64_t lag[JOB_BULK + 1]; // records on the main topics not finished, by lane
-    int64_t letters, marks;    // records on the dead-letter topic and its log
+    int64_t letters;           // records on the dead-letter topic
+    int64_t closed;            // of those; -1 = there are too many marks to count them quickly
     bool has_exact;
     struct groups exact; // tier, wait, class, domain
 };

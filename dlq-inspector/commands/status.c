@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // status: what waits where, right now. The quick form asks for offsets and reads one record a partition, so it answers
 // in well under a second however much is waiting; --exact reads everything that waits and breaks it down. Dead letters
-// are counted from offsets too: copies are in that number and marks of long gone letters are subtracted, so it is
-// called "about"; stats counts them exactly.
+// are counted from offsets too, less the marks of letters that are still kept; letters filed twice are in that number
+// twice, so it is called "about", and stats counts them exactly.
 #include "dlq-inspector/commands/commands.h"
 #include "dlq-inspector/commands/standing.h"
 
 #include "common/alloc.h"
-#include "dlq-inspector/letter.h"
-#include "dlq-inspector/scan.h"
+#include "dlq-inspector/letters.h"
 
 #include <stdlib.h>
 
@@ -21,6 +20,8 @@ const struct option STATUS_OPTIONS[] = {
       .help = "read all that waits: jobs by tier, wait, class and domain" },
     { .name = NULL },
 };
+
+enum { MARKS_QUICK = 100000 }; // so many are read within the second
 
 struct ranges {
     struct broker_range *list; // owned
@@ -66,18 +67,38 @@ static bool read_lanes(struct standing *st, const struct session *s, struct brok
     return true;
 }
 
+static bool count_closed(struct standing *st, const struct session *s, const struct ranges *dead, struct err *e)
+{
+    struct marks marks = { 0 };
+    bool ok = letters_read_marks(&marks, &s->config, e);
+    for (int i = 0; ok && i < dead->count; i++)
+        st->closed += marks_count(&marks, dead->list[i].partition, dead->list[i].low);
+    marks_clear(&marks);
+    return ok;
+}
+
+static int64_t records_in(const struct ranges *r)
+{
+    int64_t n = 0;
+    for (int i = 0; i < r->count; i++)
+        n += r->list[i].high - r->list[i].low;
+    return n;
+}
+
 static bool read_dead(struct standing *st, const struct session *s, struct broker_admin *admin, struct err *e)
 {
-    struct ranges dead = { 0 };
-    const char *names[] = { s->config.topics.fixed[TOPIC_DLQ], s->config.topics.fixed[TOPIC_DLQ_LOG] };
-    if (!ask(admin, &dead, names, 2, NULL, e))
-        return false;
-    for (int i = 0; i < dead.count; i++) {
-        int64_t *sum = strcmp(dead.list[i].topic, names[0]) == 0 ? &st->letters : &st->marks;
-        *sum += dead.list[i].high - dead.list[i].low;
+    struct ranges dead = { 0 }, log = { 0 };
+    const char *letters = s->config.topics.fixed[TOPIC_DLQ], *marks = s->config.topics.fixed[TOPIC_DLQ_LOG];
+    bool ok = ask(admin, &dead, &letters, 1, NULL, e) && ask(admin, &log, &marks, 1, NULL, e);
+    if (ok) {
+        st->letters = records_in(&dead);
+        st->closed = records_in(&log) <= MARKS_QUICK ? 0 : -1;
     }
+    if (ok && st->closed == 0)
+        ok = count_closed(st, s, &dead, e);
     free(dead.list);
-    return true;
+    free(log.list);
+    return ok;
 }
 
 static bool read_heads(struct standing *st, const struct session *s, const struct ranges *waiting, struct err *e)

@@ -39,13 +39,16 @@ static void what_is_written_can_be_read(void **state)
     (void)state;
     struct marks m = { 0 };
     struct buf value = { 0 };
-    const struct mark mark = { MARK_REPLAYED, NOW_MS, "ada@ops", "outage over" };
+    const struct mark mark = { .action = MARK_REPLAYED, .at_ms = NOW_MS, .by = "ada@ops", .reason = "outage over" };
     mark_format(&mark, &(struct mark_place){ "sendfleet.dlq", 1, 7 }, &(struct mark_place){ "sendfleet.main", 2, 9 }, &value);
     expect_text("the value of a mark", buf_slice(&value),
                 "{\"v\":1,\"action\":\"replayed\",\"at\":1700000000000,\"by\":\"ada@ops\",\"reason\":\"outage over\","
                 "\"letter\":{\"topic\":\"sendfleet.dlq\",\"partition\":1,\"offset\":7},"
                 "\"record\":{\"topic\":\"sendfleet.main\",\"partition\":2,\"offset\":9}}");
     marks_add(&m, SLICE("j/0"), buf_slice(&value));
+    expect_int("marks of letters still kept", marks_count(&m, 1, 7), 1);
+    expect_int("marks of letters passed by retention", marks_count(&m, 1, 8), 0);
+    expect_int("marks of another partition", marks_count(&m, 0, 0), 0);
     const struct mark *got = marks_find(&m, "j/0");
     assert_non_null(got);
     expect_text("by", slice_of(got->by), "ada@ops");

@@ -14,7 +14,7 @@ static const struct replay_terms TERMS = {
     .max_job_bytes = 1 << 20,
 };
 
-static const struct mark MARK = { MARK_REPLAYED, 1700000000000, "bob@ops", "again" };
+static const struct mark MARK = { .action = MARK_REPLAYED, .at_ms = 1700000000000, .by = "bob@ops", .reason = "again" };
 
 static const struct {
     const char *name;
