@@ -13,6 +13,7 @@ static const struct {
     { "two addresses are two", "a@b.example, c@d.example", "a***@b.example, c***@d.example" },
     { "a neighbouring address is not swallowed", "to=<bob@x.example>cc=<eve@y.example>",
       "to=<b***@x.example>cc=<e***@y.example>" },
+    { "two at signs in one word do not mask twice", "a@b.example@c.example", "a***@b.example@c.example" },
     { "an at sign alone is text", "meet @ noon", "meet @ noon" },
     { "an address at the end is masked", "rejected zoe@z.example", "rejected z***@z.example" },
     { "UTF-8 local parts are masked by character", "5.1.1 \xc3\xa9ve@x.example", "5.1.1 \xc3\xa9***@x.example" },
