@@ -57,6 +57,42 @@ static void a_reused_connection_that_is_dead_is_replaced_silently(void **state)
     }
 }
 
+static void the_replacement_is_a_new_connection_not_another_idle_one(void **state)
+{
+    (void)state;
+    static const char *const FIRST[] = { "WAIT", GREETED, NEXT_MAIL, MAIL, "CLOSE", NULL };
+    static const char *const SECOND[] = { GREETED, NEXT_MAIL, "C:QUIT", NULL };
+    static const char *const THIRD[] = { GREETED, NEXT_MAIL, "C:QUIT", NULL };
+    const char *const *scripts[] = { FIRST, SECOND, THIRD };
+    struct fixture f;
+    setup(&f, scripts, 3, 2);
+    start(&f, "ann@example.org", "");
+    start(&f, "ann@example.org", "");
+    run_until(&f, 1);
+    sem_post(&f.server.go);
+    run_until(&f, 2); // both are idle; the first was used last
+    struct mail *m = start(&f, "ann@example.org", "");
+    run_until(&f, 3);
+    check("fresh", m, &(struct want){ ATTEMPT_ACCEPTED, PHASE_RESPONSE, 250, "", "ok" });
+    teardown(&f, "fresh");
+}
+
+static void a_connection_that_says_too_much_is_not_reused(void **state)
+{
+    (void)state;
+    static const char *const FIRST[] = { WRITTEN, "R:250 ok\r\n250 ok\r\n", "EOF", NULL };
+    static const char *const SECOND[] = { GREETED, NEXT_MAIL, NULL };
+    const char *const *scripts[] = { FIRST, SECOND };
+    struct fixture f;
+    setup(&f, scripts, 2, 1);
+    for (int i = 1; i <= 2; i++) {
+        struct mail *m = start(&f, "ann@example.org", "");
+        run_until(&f, i);
+        check("too much", m, &(struct want){ ATTEMPT_ACCEPTED, PHASE_RESPONSE, 250, "", "ok" });
+    }
+    teardown(&f, "too much");
+}
+
 static void a_second_dead_connection_is_a_failure(void **state)
 {
     (void)state;
@@ -238,6 +274,38 @@ static void done_may_start_the_next_attempt(void **state)
     teardown(&f, "next");
 }
 
+static void start_over(struct fixture *f, struct mail *m)
+{
+    if (f->done >= 1000)
+        return;
+    m->done = false;
+    transport_smtp.start(f->t, &m->attempt);
+}
+
+static void count_turn(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void attempts_that_end_at_once_leave_the_loop_its_turns(void **state)
+{
+    (void)state;
+    static const char *const SCRIPT[] = { GREETED, NEXT_MAIL, NULL };
+    const char *const *scripts[] = { SCRIPT };
+    struct fixture f;
+    int turns = 0;
+    setup(&f, scripts, 1, 1);
+    start(&f, "ann@example.org", "");
+    run_until(&f, 1);
+    f.on_done = start_over;
+    start(&f, "ann@example.org", ",\"headers\":{\"Bcc\":\"x\"}");
+    loop_on_turn(f.loop, count_turn, &turns);
+    run_until(&f, 1000);
+    if (turns < 3)
+        fail_msg("got %d turns, want at least 3", turns);
+    teardown(&f, "turns");
+}
+
 static void close_in_done(struct fixture *f, struct mail *m)
 {
     (void)m;
@@ -344,6 +412,8 @@ int main(void)
         cmocka_unit_test(a_connection_carries_mail_after_mail),
         cmocka_unit_test(a_connection_whose_reset_fails_is_not_reused),
         cmocka_unit_test(a_reused_connection_that_is_dead_is_replaced_silently),
+        cmocka_unit_test(the_replacement_is_a_new_connection_not_another_idle_one),
+        cmocka_unit_test(a_connection_that_says_too_much_is_not_reused),
         cmocka_unit_test(a_second_dead_connection_is_a_failure),
         cmocka_unit_test(a_reused_connection_lost_after_mail_is_a_failure),
         cmocka_unit_test(an_idle_connection_says_quit_and_goes),
@@ -354,6 +424,7 @@ int main(void)
         cmocka_unit_test(a_name_that_does_not_resolve_is_a_failure),
         cmocka_unit_test(a_connect_that_hangs_is_given_up),
         cmocka_unit_test(done_may_start_the_next_attempt),
+        cmocka_unit_test(attempts_that_end_at_once_leave_the_loop_its_turns),
         cmocka_unit_test(done_may_close_the_transport),
         cmocka_unit_test(done_may_close_the_transport_while_the_pump_runs),
         cmocka_unit_test(a_route_that_cannot_work_is_refused),

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_DEFAULT = 20, QUEUE_EXTRA_MS = 60000 };
+enum { CONNECTIONS_DEFAULT = 20, QUEUE_EXTRA_MS = 60000, PUMP_MAX = 256 };
 
 struct transport {
     struct smtp_setup setup;
@@ -119,15 +119,6 @@ static void on_again(void *owner, struct smtp_mail *m)
 
 static const struct smtp_hooks HOOKS = { .idle = on_idle, .gone = on_gone, .again = on_again, .finished = finished };
 
-// The oldest idle connection makes room for a mail that must not have it.
-static void make_room(struct transport *t)
-{
-    struct smtp_session *s = t->idle[0];
-    drop(t->idle, &t->idle_count, s);
-    drop(t->sessions, &t->session_count, s);
-    smtp_session_free(s);
-}
-
 // Hands the first mail of the queue to a connection; false when none can be had.
 static bool assign(struct transport *t)
 {
@@ -137,9 +128,7 @@ static bool assign(struct transport *t)
         smtp_session_take(t->idle[t->idle_count - 1], m);
         return true;
     }
-    if (t->session_count == t->max && t->idle_count > 0)
-        make_room(t);
-    if (t->session_count == t->max)
+    if (t->session_count == t->max) // a fresh one always finds the place of the connection that was dead
         return false;
     dequeue(t, m);
     t->sessions[t->session_count++] = smtp_session_new(&t->setup, m);
@@ -175,8 +164,11 @@ static void on_pump(void *arg)
     struct transport *t = arg;
     t->pumping = true;
     t->woken = false;
-    while (t->first != NULL && assign(t))
-        continue;
+    int handed = 0; // mails that end at once may each start another: the rest of the program wants its turn, too
+    while (t->first != NULL && handed < PUMP_MAX && assign(t))
+        handed++;
+    if (handed == PUMP_MAX)
+        wake(t);
     expire(t);
     t->pumping = false;
     if (t->closing)
