@@ -305,6 +305,10 @@ static void what_cannot_be_built_is_refused_by_name(void **state)
     f.mails[1].job.to.spec = SLICE("a@example.org>\r\nRCPT TO:<eve@example.net");
     run_until(&f, 2);
     check("injection", m, &(struct want){ ATTEMPT_REFUSED, PHASE_MAIL, 553, "5.1.3", "to:" });
+    m = start(&f, "ann@example.org", "");
+    f.mails[2].job.from.spec = SLICE("a@example.com\r\nQUIT");
+    run_until(&f, 3);
+    check("line break", m, &(struct want){ ATTEMPT_REFUSED, PHASE_MAIL, 553, "5.1.7", "from:" });
     teardown(&f, "not built");
 }
 
