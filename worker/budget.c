@@ -6,7 +6,8 @@
 // Retries and each lane of fresh work can take most slots but never all, so neither a flood of retries nor a
 // backlog of newsletters keeps a password reset waiting.
 //
-// A destination over its share is not queued in memory: its job is parked on a belt. To come back when there is
+// One destination may use idle slots, but from half on only up to its share, so that a slow one can hold half of the
+// worker and never all of it. A job over that is not queued in memory: it is parked on a belt. To come back when there is
 // room and not before, parked jobs get due times spaced by latency / share, a queue in time instead of in memory.
 #include "worker/budget.h"
 
@@ -74,6 +75,11 @@ struct destination *budget_destination(struct budget *b, struct slice name, bool
     int share = alone ? b->max_inflight : (int)(b->share * b->max_inflight);
     *spare = (struct destination){ .key = key, .share = share > 0 ? share : 1, .latency_us = LATENCY_GUESS_US };
     return spare;
+}
+
+bool budget_is_over_share(const struct budget *b, const struct destination *d)
+{
+    return d->inflight >= d->share && b->inflight > b->max_inflight / 2;
 }
 
 int64_t destination_park(struct destination *d, int64_t now_ms)

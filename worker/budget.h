@@ -9,7 +9,7 @@
 struct destination { // one next hop: a route's fixed peer, or the host of a job's own url
     uint64_t key;    // 0 = free slot
     int inflight;
-    int share;           // at most so many at once
+    int share;           // so many at once are never parked
     int64_t latency_us;  // smoothed duration of an attempt
     int64_t last_due_us; // of the last job parked for it, broker time
 };
@@ -35,6 +35,9 @@ bool budget_has_room(const struct budget *b, enum lane lane);
 
 // alone: the only next hop there is, so nobody else needs the rest.
 struct destination *budget_destination(struct budget *b, struct slice name, bool alone);
+
+// Over its share, and the rest is needed: half of all slots are taken. Below that a destination may use what is idle.
+bool budget_is_over_share(const struct budget *b, const struct destination *d);
 
 // When a job for a full destination should come back (broker time): the parked ones are spaced by the rate at which
 // the destination is being served, so that they do not circle.

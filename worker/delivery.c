@@ -557,7 +557,7 @@ static bool waits_outside(struct delivery *d)
     }
     bool alone = d->all->routes->count == 1 && d->job.url.ptr == NULL;
     d->destination = budget_destination(&d->all->budget, destination_name(d), alone);
-    if (d->destination->inflight >= d->destination->share) {
+    if (budget_is_over_share(&d->all->budget, d->destination)) {
         end_parked(d, WAIT_LIMITED, destination_park(d->destination, now_ms));
         return true;
     }

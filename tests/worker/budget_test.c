@@ -64,6 +64,21 @@ static void a_destination_keeps_to_its_share_unless_it_is_alone(void **state)
     budget_clear(&b);
 }
 
+static void idle_slots_are_anybodys_but_half_of_them_are_kept(void **state)
+{
+    (void)state;
+    struct budget b = make();
+    struct destination *slow = budget_destination(&b, SLICE("slow.example"), false);
+    int taken = 0;
+    for (; !budget_is_over_share(&b, slow); taken++) {
+        destination_begin(slow);
+        b.inflight++;
+    }
+    assert_int_equal(taken, 51);
+    assert_false(budget_is_over_share(&b, budget_destination(&b, SLICE("quick.example"), false)));
+    budget_clear(&b);
+}
+
 static void the_same_name_is_the_same_destination_while_it_is_busy(void **state)
 {
     (void)state;
@@ -100,6 +115,7 @@ int main(void)
         cmocka_unit_test(every_flood_leaves_room_for_the_others),
         cmocka_unit_test(bytes_are_bounded_too),
         cmocka_unit_test(a_destination_keeps_to_its_share_unless_it_is_alone),
+        cmocka_unit_test(idle_slots_are_anybodys_but_half_of_them_are_kept),
         cmocka_unit_test(the_same_name_is_the_same_destination_while_it_is_busy),
         cmocka_unit_test(parked_jobs_are_spaced_by_what_the_destination_serves),
     };
