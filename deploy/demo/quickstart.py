@@ -25,7 +25,7 @@ WORKERS = 3
 
 def parse_arguments():
     p = argparse.ArgumentParser(prog="deploy/quickstart", description="A whole fleet on this machine, with real mail and a report.",
-                                epilogue="examples:\n  deploy/quickstart\n  deploy/quickstart --jobs 20000 --json > report.json\n"
+                                epilog="examples:\n  deploy/quickstart\n  deploy/quickstart --jobs 20000 --json > report.json\n"
                                          "  deploy/quickstart --keep", formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--jobs", type=int, default=5000, metavar="N", help="how many mails (default 5000)")
     p.add_argument("--json", action="store_true", help="print the report as one JSON object on standard output")
