@@ -16,7 +16,8 @@ class Events:
 
     def __init__(self, servers, topic):
         self.jobs = {}  # job id -> {"state", "accepted", "dead", …}
-        self.latenesses, self.first_accepts = [], []
+        self.latenesses = []  # (due, late by), milliseconds, of every retry
+        self.first_accepts = []
         self.seen = set()
         self.retried = set()
         self.lock = threading.Lock()
@@ -41,7 +42,7 @@ class Events:
         self.seen.add(ev.get("id"))
         state = self.jobs.setdefault(job, {"accepted": 0, "generation": 0})
         if ev.get("lateness_ms", -1) >= 0 and not ev.get("refiled"):
-            self.latenesses.append(ev["lateness_ms"])
+            self.latenesses.append((ev["at"] - (ev.get("attempt_us") or 0) // 1000 - ev["lateness_ms"], ev["lateness_ms"]))
         if kind == "accepted":
             state["accepted"] += 1
             if ev.get("try", 0) == 0 and ev.get("gen", 0) == 0:
