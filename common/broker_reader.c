@@ -5,6 +5,9 @@
 // markers), so a range is over when a record at or above high comes, when the last one below it came, or when the
 // partition ends. A few partitions are open at a time, each with a bounded prefetch, so a dead-letter topic of any
 // width is read in the same memory. What retention deleted meanwhile is skipped.
+//
+// librdkafka before 2.2 looks at a full queue again only after a second, which holds a scan to one prefetch a second.
+// Any request to the partition's leader wakes its thread, which then looks at once: 60 MB/s become 350.
 #include "common/broker_internal.h"
 
 #include "common/alloc.h"
@@ -14,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN_MAX = 8, SLICE_MS = 200 };
+enum { OPEN_MAX = 8, SLICE_MS = 200, WAKE_MS = 50 };
 
 struct range {
     rd_kafka_topic_t *topic; // borrowed from the reader's list
@@ -33,6 +36,7 @@ struct broker_reader {
     int count;
     int next;  // the first range not opened yet
     int open;  // ranges being read
+    bool started; // a record came: everything is connected
     int last;  // the range of the last record: the next one is likely of the same
 };
 
@@ -154,6 +158,7 @@ static struct record *take(struct broker_reader *r, struct range *range, const r
         return NULL;
     }
     struct record *record = broker_record_copy(m, range->name);
+    r->started = true;
     if (m->offset == range->high - 1)
         close_range(r, range);
     return record;
@@ -187,6 +192,16 @@ static int give_up(const struct broker_reader *r, int64_t timeout_ms, struct err
     return -1;
 }
 
+// The queue ran dry while there is more to read.
+static void wake_fetchers(struct broker_reader *r)
+{
+    int64_t low, high; // of no interest
+    for (int i = 0; r->started && i < r->next; i++)
+        if (r->ranges[i].open)
+            (void)rd_kafka_query_watermark_offsets(r->client.rk, r->ranges[i].name, r->ranges[i].partition, &low, &high,
+                                                   WAKE_MS);
+}
+
 int broker_reader_next(struct broker_reader *r, int64_t timeout_ms, struct record **record, struct err *e)
 {
     int64_t deadline_ms = 0; // the clock is asked only when there is nothing at hand
@@ -207,10 +222,12 @@ int broker_reader_next(struct broker_reader *r, int64_t timeout_ms, struct recor
         rd_kafka_poll(r->client.rk, 0); // connection errors
         broker_client_check(&r->client);
         int64_t now_ms = clock_mono_ms();
-        if (deadline_ms == 0)
+        if (deadline_ms == 0) {
             deadline_ms = now_ms + timeout_ms;
-        else if (now_ms >= deadline_ms)
+            wake_fetchers(r);
+        } else if (now_ms >= deadline_ms) {
             return give_up(r, timeout_ms, e);
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { REFUSALS_TOLD = 20, SERVE_MS = 50, DRAIN_MS = 120000, PROGRESS_MS = 200 };
+enum { REFUSALS_TOLD = 3, SERVE_MS = 50, DRAIN_MS = 120000, PROGRESS_MS = 200 };
 
 struct run { // a batch under way
     struct batch *b;
@@ -26,7 +26,7 @@ struct run { // a batch under way
     struct headers headers;
     struct pace pace;
     int64_t progress_ms;
-    bool tty;
+    bool tty, asked_by_id;
 };
 
 static volatile sig_atomic_t stop;
@@ -59,14 +59,14 @@ static void show_progress(struct run *r, bool last)
 
 static void tell_refusal(struct run *r, const struct letter *l, const struct verdict *v)
 {
-    int64_t n = batch_refused(r->b);
-    r->b->refused[v->refusal]++;
+    int64_t n = r->b->refused[v->refusal]++;
     if (r->terms->dry_run)
         return;
-    if (n < REFUSALS_TOLD)
+    if (n < REFUSALS_TOLD || r->asked_by_id)
         fprintf(stderr, "%srefused %s: %s\n", r->tty ? "\r\033[K" : "", l->key, v->text);
     else if (n == REFUSALS_TOLD)
-        fprintf(stderr, "%smore were refused; the summary counts them\n", r->tty ? "\r\033[K" : "");
+        fprintf(stderr, "%srefused more: %s; the summary counts them\n", r->tty ? "\r\033[K" : "",
+                refusal_name(v->refusal));
 }
 
 static void tell_unknown(struct run *r)
@@ -164,8 +164,8 @@ static bool take_all(struct run *r, struct err *e)
 
 static bool run(struct run *r, const struct filter *f, struct err *e)
 {
-    bool closed_too = f->ids->count > 0;
-    if (!letters_open(&r->letters, &r->s->config, f, closed_too, e))
+    r->asked_by_id = f->ids->count > 0;
+    if (!letters_open(&r->letters, &r->s->config, f, r->asked_by_id, e))
         return false;
     if (r->terms->dry_run)
         return take_all(r, e);

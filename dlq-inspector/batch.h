@@ -31,7 +31,7 @@ struct batch { // what happened; filled by batch_run
 };
 
 // Runs to the end of the snapshot, the limit, or SIGINT/SIGTERM (what is under way is finished then). Refusals are
-// told on standard error, the first few of them.
+// told on standard error, the first few of each kind, or all when ids were given.
 void batch_run(struct batch *b, const struct session *s, const struct filter *f, const struct batch_terms *terms);
 void batch_clear(struct batch *b);
 
