@@ -7,7 +7,7 @@
 //                     -> FILING                        duplicate, busy, or an ending that has to be filed again
 //                     -> over                          a newer epoch speaks for the job
 //                     -> RELEASING -> over             the worker is being drained
-//   VERDICT -> over                                    refused: somebody else has spoken
+//   VERDICT -> ASKING                                  refused: look what stands there and act on that
 //   FILING  -> PROVING -> over                         a retry was filed;   FILING -> over otherwise
 //
 // "over" finishes the offset. The order (verdict in Redis, acknowledgement by Kafka, `queued`, offset) is what makes
@@ -35,7 +35,7 @@ static const unsigned ALLOWED[DELIVERY_STATE_COUNT] = {
     [DELIVERY_ASKING] = BIT(DELIVERY_SENDING) | BIT(DELIVERY_VERDICT) | BIT(DELIVERY_FILING) | BIT(DELIVERY_RELEASING) |
                         BIT(DELIVERY_FREE),
     [DELIVERY_SENDING] = BIT(DELIVERY_VERDICT) | BIT(DELIVERY_RELEASING),
-    [DELIVERY_VERDICT] = BIT(DELIVERY_FILING) | BIT(DELIVERY_FREE),
+    [DELIVERY_VERDICT] = BIT(DELIVERY_FILING) | BIT(DELIVERY_ASKING),
     [DELIVERY_FILING] = BIT(DELIVERY_PROVING) | BIT(DELIVERY_FREE),
     [DELIVERY_PROVING] = BIT(DELIVERY_FREE),
     [DELIVERY_RELEASING] = BIT(DELIVERY_FREE),
@@ -183,6 +183,8 @@ void delivery_filed(struct delivery *d, bool acknowledged)
 
 // ---- settle 1: Redis ---------------------------------------------------------------------------------------------
 
+static void on_finding(void *arg, const struct dedup_reply *reply);
+
 static void count_outcome(struct delivery *d)
 {
     static const char *const outcomes[] = { [ENDING_DROP] = "duplicate", [ENDING_ACCEPTED] = "accepted",
@@ -203,13 +205,16 @@ static void on_verdict(void *arg, bool taken, struct slice previous)
         metric_add(m->double_accept, 1);
         log_error("delivery", "accepted twice job=%s key_hash=%s", d->env.id, d->job.key_hash);
     }
-    if (!taken) {
-        metric_add(m->claims_refused, 1);
-        over(d, true);
+    if (taken) {
+        count_outcome(d);
+        start_filing(d);
         return;
     }
-    count_outcome(d);
-    start_filing(d);
+    // What stands in the way may be an end whose event or letter nobody filed, or a claim that rests on our copy.
+    metric_add(m->claims_refused, 1);
+    d->refused = true;
+    enter(d, DELIVERY_ASKING);
+    dedup_lookup(d->all->dedup, &d->subject, on_finding, d);
 }
 
 static void write_verdict(struct delivery *d)
@@ -435,7 +440,9 @@ static void end_unrouted(struct delivery *d)
 
 static void on_free_to_go(struct delivery *d)
 {
-    if (d->all->draining) {
+    if (d->refused) {
+        write_verdict(d);
+    } else if (d->all->draining) {
         release(d);
     } else if (d->gate != FAILURE_NONE || d->gate_review) {
         write_verdict(d);

@@ -51,7 +51,7 @@ struct delivery {
 
     struct route *route;
     struct destination *destination;
-    bool holds_slot, probe, refiled, unfenced;
+    bool holds_slot, probe, refiled, unfenced, refused;
     bool over_once_carried, finished; // it ended while its carried copy was on the way to Kafka
     bool aborting; // the drain deadline cut this attempt
     enum failure_class gate; // look-up instead of claim: why it must not be sent
