@@ -15,11 +15,11 @@ struct filter_args { // as typed; all zero selects everything
 
 // Rows for a command's option table.
 #define FILTER_OPTIONS(args)                                                                                           \
-    { .name = "dead-reason", .type = OPTION_STRING, .target = &(args).dead_reason, .value = "WORD[,…]",                \
+    { .name = "dead-reason", .type = OPTION_STRING, .target = &(args).dead_reason, .value = "WORD[,...]",              \
       .help = "why it is dead: permanent, reputation, exhausted, expired, unknown, invalid, conflict, …" },            \
-    { .name = "domain", .type = OPTION_STRING, .target = &(args).domain, .value = "NAME[,…]",                          \
+    { .name = "domain", .type = OPTION_STRING, .target = &(args).domain, .value = "NAME[,...]",                        \
       .help = "the recipient's domain (a webhook's host)" },                                                           \
-    { .name = "provider", .type = OPTION_STRING, .target = &(args).provider, .value = "NAME[,…]",                      \
+    { .name = "provider", .type = OPTION_STRING, .target = &(args).provider, .value = "NAME[,...]",                    \
       .help = "the route, or the transport of the last attempt" },                                                     \
     { .name = "since", .type = OPTION_STRING, .target = &(args).since, .value = "WHEN",                                \
       .help = "died at or after: a duration ago (2h) or an RFC 3339 time" },                                           \
@@ -30,7 +30,7 @@ struct filter_args { // as typed; all zero selects everything
       .help = "this job; repeatable" }
 
 #define FILTER_REASON_OPTION(args)                                                                                     \
-    { .name = "reason", .type = OPTION_STRING, .target = &(args).reason, .value = "WORD[,…]",                          \
+    { .name = "reason", .type = OPTION_STRING, .target = &(args).reason, .value = "WORD[,...]",                        \
       .help = "short for --dead-reason" }
 
 enum { FILTER_WORDS_MAX = 16 };

@@ -24,7 +24,7 @@ const struct option SESSION_OPTIONS[] = {
     { .name = "json", .type = OPTION_FLAG, .target = &args.json, .help = "machine-readable output" },
     { .name = "config", .letter = 'c', .type = OPTION_STRING, .target = &args.config, .value = "FILE",
       .help = "configuration; default $SENDFLEET_CONFIG" },
-    { .name = "set", .type = OPTION_LIST, .target = &args.sets, .value = "KEY=VALUE",
+    { .name = "set", .letter = 's', .type = OPTION_LIST, .target = &args.sets, .value = "KEY=VALUE",
       .help = "one configuration key; repeatable" },
     { .name = NULL },
 };

@@ -33,7 +33,7 @@ static const struct command COMMANDS[] = {
     },
     {
         .name = "replay",
-        .arguments = "[ID…]",
+        .arguments = "[ID...]",
         .summary = "send letters back to their main topic, each once",
         .examples = "  sendfleet-dlq replay --dead-reason exhausted --domain example.com --reason \"their outage is over\"\n"
                     "  sendfleet-dlq replay --provider smtp --dry-run\n"
@@ -43,7 +43,7 @@ static const struct command COMMANDS[] = {
     },
     {
         .name = "discard",
-        .arguments = "[ID…]",
+        .arguments = "[ID...]",
         .summary = "close letters without sending them",
         .examples = "  sendfleet-dlq discard --dead-reason invalid --reason \"publisher fixed, jobs sent again\"\n",
         .options = DISCARD_OPTIONS,

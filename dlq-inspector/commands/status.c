@@ -21,7 +21,7 @@ const struct option STATUS_OPTIONS[] = {
     { .name = NULL },
 };
 
-enum { MARKS_QUICK = 100000 }; // so many are read within the second
+enum { MARKS_QUICK = 300000 }; // so many are read within the second
 
 struct ranges {
     struct broker_range *list; // owned
