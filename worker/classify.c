@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // classify: the engine over the table of classify_rules.c, see classify.h.
 //
-// Transports report what they saw; this is the only place that says what it means. It looks at one outcome at a time
-// and remembers nothing, so the same reply always gets the same class. The table ends in rules that match
-// everything of their family: a reply nobody thought of is temporary on SMTP and permanent on HTTP, where a status
-// outside of all families cannot come from a server that took the job.
+// Transports report what they saw; this is the only place that says what it means. It looks at one outcome at
+// a time and remembers nothing, so the same reply always gets the same class. The table ends in rules that
+// match everything of their family: a reply nobody thought of is temporary on SMTP and permanent on HTTP,
+// where a status outside of all families cannot come from a server that took the job.
 //
-// What can go wrong: a text that promises a wait of a year. Waits read from texts are kept within a minute and four
-// hours; those asked for by protocol (Retry-After) are passed on as they are.
+// What can go wrong: a text that promises a wait of a year. Waits read from texts are kept within a minute
+// and four hours; those asked for by protocol (Retry-After) are passed on as they are.
 #include "worker/classify.h"
 
 #include "common/clock.h"
@@ -20,7 +20,7 @@
 #define TEXT_WAIT_MIN_MS ((int64_t)CLOCK_MINUTE_MS)
 #define TEXT_WAIT_MAX_MS ((int64_t)4 * CLOCK_HOUR_MS)
 
-// ---- matching ------------------------------------------------------------------------------------------------
+// ---- matching -------------------------------------------------------------------------------------------
 
 static bool contains(const char *text, const char *word, size_t len)
 {
@@ -70,24 +70,26 @@ static bool code_matches(const struct rule *r, int code)
     return code >= r->low && code <= (r->high != 0 ? r->high : r->low);
 }
 
-static bool conditions_hold(unsigned conditions, bool idempotent, bool asked)
+static bool conditions_hold(unsigned flags, bool idempotent, bool asked)
 {
-    return !((conditions & RULE_IF_IDEMPOTENT && !idempotent) || (conditions & RULE_IF_NOT_IDEMPOTENT && idempotent) ||
-             (conditions & RULE_IF_ASKED && !asked));
+    return !((flags & RULE_IF_IDEMPOTENT && !idempotent) ||
+             (flags & RULE_IF_NOT_IDEMPOTENT && idempotent) || (flags & RULE_IF_ASKED && !asked));
 }
 
 static bool rule_matches(const struct rule *r, const char *provider, const struct outcome *o, bool idempotent)
 {
     enum rule_family family = strcmp(provider, "smtp") == 0 ? RULE_SMTP : RULE_HTTP;
     unsigned results = r->results != 0 ? r->results : RULE_RESULT(ATTEMPT_REFUSED);
-    return (r->family == RULE_ANY || r->family == family) && (r->provider == NULL || strcmp(r->provider, provider) == 0) &&
-           (results & RULE_RESULT(o->result)) != 0 && (r->phases == 0 || (r->phases & RULE_PHASE(o->phase)) != 0) &&
-           code_matches(r, o->code) && conditions_hold(r->conditions, idempotent, o->retry_after_ms >= 0) &&
+    return (r->family == RULE_ANY || r->family == family) &&
+           (r->provider == NULL || strcmp(r->provider, provider) == 0) &&
+           (results & RULE_RESULT(o->result)) != 0 &&
+           (r->phases == 0 || (r->phases & RULE_PHASE(o->phase)) != 0) && code_matches(r, o->code) &&
+           conditions_hold(r->flags, idempotent, o->retry_after_ms >= 0) &&
            (r->enhanced == NULL || enhanced_matches(r->enhanced, o->enhanced)) &&
            (r->text == NULL || text_matches(r->text, o->text));
 }
 
-// ---- waits in texts --------------------------------------------------------------------------------------------
+// ---- waits in texts -------------------------------------------------------------------------------------
 
 static int64_t unit_ms(const char *word)
 {
@@ -127,7 +129,7 @@ static int64_t wait_for(const struct rule *r, const struct outcome *o)
 {
     if (o->retry_after_ms >= 0)
         return o->retry_after_ms;
-    int64_t ms = r->conditions & RULE_WAIT_IN_TEXT ? wait_in_text(o->text) : -1;
+    int64_t ms = r->flags & RULE_WAIT_IN_TEXT ? wait_in_text(o->text) : -1;
     if (ms < 0 && r->wait_ms > 0)
         ms = r->wait_ms;
     return ms;
@@ -138,16 +140,18 @@ struct verdict classify(const char *provider, const struct outcome *o, bool idem
     const struct rule *r = CLASSIFY_RULES;
     while (r[1].id != NULL && !rule_matches(r, provider, o, idempotent))
         r++;
-    return (struct verdict){ .class = r->class, .rule = r->id, .retry_after_ms = wait_for(r, o), .suppress = r->suppress };
+    return (struct verdict){
+        .class = r->class, .rule = r->id, .retry_after_ms = wait_for(r, o), .suppress = r->suppress
+    };
 }
 
 const char *verdict_action(const struct verdict *v)
 {
     static const char *const actions[FAILURE_CLASS_COUNT] = {
-        [FAILURE_NONE] = "accept",         [FAILURE_TRANSIENT] = "retry",  [FAILURE_THROTTLED] = "wait",
-        [FAILURE_MAILBOX_BUSY] = "retry",  [FAILURE_PERMANENT] = "dead",   [FAILURE_REPUTATION] = "dead",
-        [FAILURE_ROUTE] = "pause_route",   [FAILURE_UNKNOWN] = "unknown",  [FAILURE_EXPIRED] = "dead",
-        [FAILURE_EXHAUSTED] = "dead",      [FAILURE_INVALID] = "dead",     [FAILURE_CONFLICT] = "dead",
+        [FAILURE_NONE] = "accept",        [FAILURE_TRANSIENT] = "retry", [FAILURE_THROTTLED] = "wait",
+        [FAILURE_MAILBOX_BUSY] = "retry", [FAILURE_PERMANENT] = "dead",  [FAILURE_REPUTATION] = "dead",
+        [FAILURE_ROUTE] = "pause_route",  [FAILURE_UNKNOWN] = "unknown", [FAILURE_EXPIRED] = "dead",
+        [FAILURE_EXHAUSTED] = "dead",     [FAILURE_INVALID] = "dead",    [FAILURE_CONFLICT] = "dead",
     };
     return v->suppress ? "dead_suppress" : actions[v->class];
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// classify_stream: `sendfleet-worker classify`. A person (or a test of somebody's rules) asks what we would make of a
-// reply, one JSON object a line:
+// classify_stream: `sendfleet-worker classify`. A person (or a test of somebody's rules) asks what we would
+// make of a reply, one JSON object a line:
 //
 //   {"transport":"smtp","code":550,"text":"5.1.1 no such user"}
 //   {"transport":"http","code":503,"headers":{"Retry-After":"30"},"idempotent":true}
 //   {"transport":"smtp","result":"unknown","phase":"response"}
 //
-// and gets the verdict on one line. A line that is none is answered with an error that names it; the rest goes on.
+// and gets the verdict on one line. A line that is none is answered with an error that names it; the rest
+// goes on.
 #include "worker/classify.h"
 
 #include "common/alloc.h"
@@ -36,10 +37,12 @@ static struct slice text_member(struct question *q, const char *key)
 
 static void copy(char *out, size_t size, struct slice text)
 {
-    snprintf(out, size, "%.*s", (int)(text.len < size ? text.len : size - 1), text.ptr != NULL ? text.ptr : "");
+    snprintf(out, size, "%.*s", (int)(text.len < size ? text.len : size - 1),
+             text.ptr != NULL ? text.ptr : "");
 }
 
-// "550-5.1.1 no such user" -> "no such user" and 5.1.1, which counts only when its class is the code's (RFC 2034 4).
+// "550-5.1.1 no such user" -> "no such user" and 5.1.1, which counts only when its class is the code's (RFC
+// 2034 4).
 static void split_smtp_text(struct outcome *o)
 {
     char *text = o->text;
@@ -87,7 +90,9 @@ static int64_t asked_wait_ms(struct question *q)
 static bool read_result(struct question *q, bool smtp, struct err *e)
 {
     static const char *const words[] = {
-        [ATTEMPT_ACCEPTED] = "accepted", [ATTEMPT_REFUSED] = "refused", [ATTEMPT_FAILED] = "failed",
+        [ATTEMPT_ACCEPTED] = "accepted",
+        [ATTEMPT_REFUSED] = "refused",
+        [ATTEMPT_FAILED] = "failed",
         [ATTEMPT_UNKNOWN] = "unknown",
     };
     struct slice result = text_member(q, "result"), phase = text_member(q, "phase");
@@ -146,7 +151,8 @@ static bool read_question(struct question *q, const char *line, size_t len, stru
 static void print_verdict(const struct question *q, FILE *out)
 {
     struct verdict v = classify(q->provider, &q->outcome, q->idempotent);
-    fprintf(out, "{\"class\":\"%s\",\"action\":\"%s\",\"rule\":\"%s\",", failure_name(v.class), verdict_action(&v), v.rule);
+    fprintf(out, "{\"class\":\"%s\",\"action\":\"%s\",\"rule\":\"%s\",", failure_name(v.class),
+            verdict_action(&v), v.rule);
     if (q->outcome.enhanced[0] != '\0') {
         struct buf quoted = { 0 };
         buf_put_json(&quoted, slice_of(q->outcome.enhanced));

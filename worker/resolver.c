@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // resolver: names to addresses on the worker's loop, see resolver.h.
 //
-// c-ares does the asking; the cache is ours, because its own (in the versions that have one) cannot be shared by
-// look-ups of our shape and Debian 12's has none. A name is one entry that lives through
+// c-ares does the asking; the cache is ours, because its own (in the versions that have one) cannot be shared
+// by look-ups of our shape and Debian 12's has none. A name is one entry that lives through
 //
 //   asked -> known (good or bad) until its time is over -> asked again
 //
 // and everybody who wants it meanwhile waits at that entry, so a burst of a thousand jobs for one host is one
-// question. Answers are handed out from a timer of their own, never from inside the look-up and never from inside
-// c-ares: a callback may then look up, cancel or start connections as it likes.
+// question. Answers are handed out from a timer of their own, never from inside the look-up and never from
+// inside c-ares: a callback may then look up, cancel or start connections as it likes.
 //
-// Failures are remembered too, the definite ones longer: a dead domain in a burst of jobs must not become a burst of
-// questions. What can go wrong: an entry that somebody still waits at must not be evicted (users counts them).
+// Failures are remembered too, the definite ones longer: a dead domain in a burst of jobs must not become a
+// burst of questions. What can go wrong: an entry that somebody still waits at must not be evicted (users
+// counts them).
 #include "worker/resolver.h"
 
 #include "common/alloc.h"
@@ -31,8 +32,9 @@
 enum {
     BUCKETS = 512, // power of two
     NAMES_MAX = 1024,
-    NAME_LEN_MAX = 253,  // RFC 1035 2.3.4, as text
-    ASK_TIMEOUT_MS = 700, // per server, doubled with every try: 0.7 + 1.4 + 2.8 s, less than a connect time-out
+    NAME_LEN_MAX = 253, // RFC 1035 2.3.4, as text
+    ASK_TIMEOUT_MS =
+        700, // per server, doubled with every try: 0.7 + 1.4 + 2.8 s, less than a connect time-out
     ASK_TRIES = 3,
     GOOD_MIN_MS = 5 * CLOCK_SECOND_MS, // a TTL of 0 must not make every job a question
     GOOD_MAX_MS = 5 * CLOCK_MINUTE_MS, // a relay that moved is noticed
@@ -59,7 +61,7 @@ struct name {
     LIST_ENTRY(name) in_bucket;
     TAILQ_ENTRY(name) by_age; // oldest first
     struct query_list waiting;
-    int users; // queries that point here
+    int users;  // queries that point here
     bool asked; // c-ares owes an answer
     int64_t valid_until_ms;
     struct resolver_answer answer;
@@ -85,7 +87,7 @@ struct resolver {
     LIST_HEAD(, fd_watch) watches;
 };
 
-// ---- c-ares on the loop -----------------------------------------------------------------------------------
+// ---- c-ares on the loop ---------------------------------------------------------------------------------
 
 static void arm_patience(struct resolver *r)
 {
@@ -106,7 +108,8 @@ static void on_patience(void *arg)
 static void on_readiness(void *arg, int fd, int what)
 {
     struct resolver *r = arg;
-    ares_process_fd(r->channel, what & LOOP_READ ? fd : ARES_SOCKET_BAD, what & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
+    ares_process_fd(r->channel, what & LOOP_READ ? fd : ARES_SOCKET_BAD,
+                    what & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
     arm_patience(r);
 }
 
@@ -115,7 +118,8 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
     struct resolver *r = arg;
     int what = (readable ? LOOP_READ : 0) | (writable ? LOOP_WRITE : 0);
     struct fd_watch *w;
-    LIST_FOREACH(w, &r->watches, link) {
+    LIST_FOREACH(w, &r->watches, link)
+    {
         if (w->fd == fd)
             break;
     }
@@ -133,7 +137,7 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
     }
 }
 
-// ---- names ------------------------------------------------------------------------------------------------
+// ---- names ----------------------------------------------------------------------------------------------
 
 static struct bucket *bucket_of(struct resolver *r, const char *host)
 {
@@ -172,7 +176,8 @@ static struct name *name_find(struct resolver *r, const char *host)
     lower[len] = '\0';
     struct bucket *bucket = bucket_of(r, lower);
     struct name *n;
-    LIST_FOREACH(n, bucket, in_bucket) {
+    LIST_FOREACH(n, bucket, in_bucket)
+    {
         if (strcmp(n->host, lower) == 0)
             return n;
     }
@@ -275,7 +280,8 @@ static bool is_localhost(const char *host)
 {
     static const char suffix[] = ".localhost";
     size_t len = strlen(host), suffix_len = sizeof suffix - 1;
-    return strcmp(host, "localhost") == 0 || (len > suffix_len && strcmp(host + len - suffix_len, suffix) == 0);
+    return strcmp(host, "localhost") == 0 ||
+           (len > suffix_len && strcmp(host + len - suffix_len, suffix) == 0);
 }
 
 // True when the name needs no question.
@@ -314,7 +320,7 @@ static void name_ask(struct name *n)
     arm_patience(n->resolver);
 }
 
-// ---- look-ups ---------------------------------------------------------------------------------------------
+// ---- look-ups -------------------------------------------------------------------------------------------
 
 static void deliver(void *arg)
 {
@@ -372,10 +378,10 @@ void resolver_forget(struct resolver *r)
 {
     struct name *n;
     TAILQ_FOREACH(n, &r->names, by_age)
-        n->valid_until_ms = 0;
+    n->valid_until_ms = 0;
 }
 
-// ---- life -------------------------------------------------------------------------------------------------
+// ---- life -----------------------------------------------------------------------------------------------
 
 bool resolver_new(struct resolver **out, struct loop *loop, const char *servers, struct err *e)
 {
@@ -388,11 +394,13 @@ bool resolver_new(struct resolver **out, struct loop *loop, const char *servers,
     struct ares_options options = { .timeout = ASK_TIMEOUT_MS, .tries = ASK_TRIES };
     options.sock_state_cb = on_socket_state;
     options.sock_state_cb_data = r;
-    int status = ares_init_options(&r->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    int status = ares_init_options(&r->channel, &options,
+                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
     if (status != ARES_SUCCESS) {
         free(r);
         ares_library_cleanup();
-        return err_set(e, ERR_CONFIG, "resolver: cannot read the system's name servers: %s", ares_strerror(status));
+        return err_set(e, ERR_CONFIG, "resolver: cannot read the system's name servers: %s",
+                       ares_strerror(status));
     }
     r->patience = loop_timer_new(loop, on_patience, r);
     r->delivery = loop_timer_new(loop, deliver, r);
@@ -400,8 +408,8 @@ bool resolver_new(struct resolver **out, struct loop *loop, const char *servers,
         status = ares_set_servers_ports_csv(r->channel, servers);
         if (status != ARES_SUCCESS) {
             resolver_free(r);
-            return err_set(e, ERR_CONFIG, "worker.dns_servers: \"%s\" is not a list of address:port: %s", servers,
-                           ares_strerror(status));
+            return err_set(e, ERR_CONFIG, "worker.dns_servers: \"%s\" is not a list of address:port: %s",
+                           servers, ares_strerror(status));
         }
     }
     *out = r;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// http_peer: the other side of http_test.c: an HTTP/1.1 server on raw sockets, a thread per connection, that behaves as
-// the request's path says and remembers every request it received in full.
+// http_peer: the other side of http_test.c: an HTTP/1.1 server on raw sockets, a thread per connection, that
+// behaves as the request's path says and remembers every request it received in full.
 #ifndef TESTS_WORKER_HTTP_PEER_H
 #define TESTS_WORKER_HTTP_PEER_H
 
@@ -40,7 +40,7 @@ struct peer_connection {
     size_t len, cap;
 };
 
-static bool peer_read_more(struct peer_connection *c)
+static inline bool peer_read_more(struct peer_connection *c)
 {
     if (c->len + 65536 > c->cap) {
         c->cap = 2 * c->len + 65536;
@@ -54,7 +54,7 @@ static bool peer_read_more(struct peer_connection *c)
     return true;
 }
 
-static bool peer_read_head(struct peer_connection *c, size_t *head_len)
+static inline bool peer_read_head(struct peer_connection *c, size_t *head_len)
 {
     for (;;) {
         char *end = c->len > 0 ? strstr(c->data, "\r\n\r\n") : NULL;
@@ -67,13 +67,13 @@ static bool peer_read_head(struct peer_connection *c, size_t *head_len)
     }
 }
 
-static size_t peer_body_len(const char *head)
+static inline size_t peer_body_len(const char *head)
 {
     const char *at = strcasestr(head, "\r\nContent-Length:");
     return at != NULL ? strtoul(at + 17, NULL, 10) : 0;
 }
 
-static void peer_remember(struct peer_connection *c, size_t head_len, size_t body_len)
+static inline void peer_remember(struct peer_connection *c, size_t head_len, size_t body_len)
 {
     pthread_mutex_lock(&peer.lock);
     struct peer_request *r = &peer.requests[peer.count++ % PEER_KEPT];
@@ -85,7 +85,7 @@ static void peer_remember(struct peer_connection *c, size_t head_len, size_t bod
     pthread_mutex_unlock(&peer.lock);
 }
 
-static void peer_say(struct peer_connection *c, const char *text)
+static inline void peer_say(struct peer_connection *c, const char *text)
 {
     for (size_t len = strlen(text); len > 0;) {
         ssize_t put = send(c->fd, text, len, MSG_NOSIGNAL);
@@ -96,15 +96,15 @@ static void peer_say(struct peer_connection *c, const char *text)
     }
 }
 
-static void peer_reply(struct peer_connection *c, int status, const char *headers, const char *body)
+static inline void peer_reply(struct peer_connection *c, int status, const char *headers, const char *body)
 {
     char text[4096];
-    snprintf(text, sizeof text, "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n%s", status, strlen(body), headers,
-             body);
+    snprintf(text, sizeof text, "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n%s", status,
+             strlen(body), headers, body);
     peer_say(c, text);
 }
 
-static void peer_say_big(struct peer_connection *c)
+static inline void peer_say_big(struct peer_connection *c)
 {
     static char chunk[4097];
     memset(chunk, 'x', sizeof chunk - 1);
@@ -114,19 +114,19 @@ static void peer_say_big(struct peer_connection *c)
 }
 
 // Waits until the client hangs up.
-static void peer_hang(struct peer_connection *c)
+static inline void peer_hang(struct peer_connection *c)
 {
     while (peer_read_more(c))
         ;
 }
 
-static bool path_is(const char *head, const char *path)
+static inline bool path_is(const char *head, const char *path)
 {
     return strncmp(head + 5, path, strlen(path)) == 0 && strchr(" ?/", head[5 + strlen(path)]) != NULL;
 }
 
 // Before the body is read. True: the connection is done with.
-static bool peer_act_early(struct peer_connection *c)
+static inline bool peer_act_early(struct peer_connection *c)
 {
     if (path_is(c->data, "/deaf")) {
         sleep(2);
@@ -146,7 +146,7 @@ static bool peer_act_early(struct peer_connection *c)
 }
 
 // With the whole request. True: the connection is done with.
-static bool peer_act(struct peer_connection *c, const char *head, int nth)
+static inline bool peer_act(struct peer_connection *c, const char *head, int nth)
 {
     if (path_is(head, "/status")) {
         peer_reply(c, atoi(head + 5 + 8), "", "{\"message\":\"because \\u2603\",\"id\":\"not-accepted\"}");
@@ -155,6 +155,9 @@ static bool peer_act(struct peer_connection *c, const char *head, int nth)
     } else if (path_is(head, "/by-header")) {
         peer_reply(c, 202, "X-Message-Id: by-header-1\r\n", "");
     } else if (path_is(head, "/second-dies") && nth == 2) {
+        return true;
+    } else if (path_is(head, "/last-words") && nth == 2) {
+        shutdown(peer.fd, SHUT_RDWR); // nobody can connect any more
         return true;
     } else if (path_is(head, "/dies")) {
         return true;
@@ -185,7 +188,7 @@ static bool peer_act(struct peer_connection *c, const char *head, int nth)
     return false;
 }
 
-static void *peer_serve(void *arg)
+static inline void *peer_serve(void *arg)
 {
     struct peer_connection *c = arg;
     size_t head_len;
@@ -210,7 +213,7 @@ static void *peer_serve(void *arg)
     return NULL;
 }
 
-static void *peer_accept(void *arg)
+static inline void *peer_accept(void *arg)
 {
     (void)arg;
     for (;;) {
@@ -230,7 +233,7 @@ static void *peer_accept(void *arg)
     }
 }
 
-static int peer_start(void **state)
+static inline int peer_start(void **state)
 {
     (void)state;
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -243,7 +246,7 @@ static int peer_start(void **state)
     return pthread_create(&peer.thread, NULL, peer_accept, NULL);
 }
 
-static int peer_stop(void **state)
+static inline int peer_stop(void **state)
 {
     (void)state;
     shutdown(peer.fd, SHUT_RDWR);
@@ -252,7 +255,7 @@ static int peer_stop(void **state)
     return 0;
 }
 
-static void peer_reset(void)
+static inline void peer_reset(void)
 {
     pthread_mutex_lock(&peer.lock);
     peer.connections = peer.count = 0;
@@ -260,7 +263,7 @@ static void peer_reset(void)
     pthread_mutex_unlock(&peer.lock);
 }
 
-static int peer_count(void)
+static inline int peer_count(void)
 {
     pthread_mutex_lock(&peer.lock);
     int count = peer.count;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The resolver against a name server of our own: a thread with one UDP socket that answers by the first label of the
-// name and counts what it was asked. Nothing here leaves the loopback interface.
+// The resolver against a name server of our own: a thread with one UDP socket that answers by the first label
+// of the name and counts what it was asked. Nothing here leaves the loopback interface.
 #include "common/loop.h"
 #include "worker/resolver.h"
 
@@ -37,12 +37,13 @@ static struct {
     bool inside_lookup, called_inside;
 } seen;
 
-// ---- the name server --------------------------------------------------------------------------------------
+// ---- the name server ------------------------------------------------------------------------------------
 
 // Adds one resource record that points back to the question's name.
 static size_t put_record(unsigned char *reply, size_t len, int type, const void *data, size_t data_len)
 {
-    const unsigned char head[] = { 0xc0, 12, 0, (unsigned char)type, 0, 1, 0, 0, 0, 60, 0, (unsigned char)data_len };
+    const unsigned char head[] = { 0xc0, 12, 0, (unsigned char)type,    0, 1, 0, 0,
+                                   0,    60, 0, (unsigned char)data_len };
     memcpy(reply + len, head, sizeof head);
     memcpy(reply + len + sizeof head, data, data_len);
     reply[7]++; // answer count
@@ -120,7 +121,7 @@ static int stop_server(void **state)
     return 0;
 }
 
-// ---- helpers ----------------------------------------------------------------------------------------------
+// ---- helpers --------------------------------------------------------------------------------------------
 
 static int setup(void **state)
 {
@@ -175,8 +176,9 @@ static void resolve(const char *host)
 static void address_text(int i, char out[INET6_ADDRSTRLEN])
 {
     const struct sockaddr_storage *ss = &seen.last.addresses[i];
-    const void *bytes = ss->ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)ss)->sin_addr
-                                                 : (const void *)&((const struct sockaddr_in6 *)ss)->sin6_addr;
+    const void *bytes = ss->ss_family == AF_INET
+                            ? (const void *)&((const struct sockaddr_in *)ss)->sin_addr
+                            : (const void *)&((const struct sockaddr_in6 *)ss)->sin6_addr;
     inet_ntop(ss->ss_family, bytes, out, INET6_ADDRSTRLEN);
 }
 
@@ -185,7 +187,7 @@ static void stop_loop(void *arg)
     loop_stop(arg);
 }
 
-// ---- tests ------------------------------------------------------------------------------------------------
+// ---- tests ----------------------------------------------------------------------------------------------
 
 static void literals_need_no_question(void **state)
 {
@@ -204,8 +206,8 @@ static void literals_need_no_question(void **state)
         char got[INET6_ADDRSTRLEN];
         address_text(0, got);
         if (!seen.last.ok || seen.last.count != cases[i].count || strcmp(got, cases[i].address) != 0)
-            fail_msg("%s: got ok=%d count=%d %s, want %d x %s", cases[i].host, seen.last.ok, seen.last.count, got,
-                     cases[i].count, cases[i].address);
+            fail_msg("%s: got ok=%d count=%d %s, want %d x %s", cases[i].host, seen.last.ok, seen.last.count,
+                     got, cases[i].count, cases[i].address);
     }
     assert_int_equal(atomic_load(&server.asked_a), 0);
     assert_false(seen.called_inside);
@@ -246,8 +248,8 @@ static void failures_tell_gone_from_sick(void **state)
         resolve(cases[i].host);
         if (seen.last.ok || seen.last.temporary != cases[i].temporary ||
             strncmp(seen.text, cases[i].text, strlen(cases[i].text)) != 0)
-            fail_msg("%s: got ok=%d temporary=%d \"%s\", want temporary=%d \"%s\"", cases[i].host, seen.last.ok,
-                     seen.last.temporary, seen.text, cases[i].temporary, cases[i].text);
+            fail_msg("%s: got ok=%d temporary=%d \"%s\", want temporary=%d \"%s\"", cases[i].host,
+                     seen.last.ok, seen.last.temporary, seen.text, cases[i].temporary, cases[i].text);
     }
     assert_false(seen.called_inside);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// http: POSTs jobs, one connection per request at a time, over libcurl's multi interface on the worker's loop.
+// http: POSTs jobs, one connection per request at a time, over libcurl's multi interface on the worker's
+// loop.
 //
 // A call is in exactly one list, its step, and moves on:
 //
@@ -7,12 +8,12 @@
 //      |        |         `----------`--------`---> done (time-out, error, abort)
 //      `--------`-> over -> done                    (ended before it began)
 //
-// Only as many calls are launched as the route has connections: the queue in front is ours, so libcurl never holds
-// one back and a launched call's time-outs mean what they say. In each list the time allowed is the same for
-// everybody, so the head is always the next to time out and one timer looks after all of them.
+// Only as many calls are launched as the route has connections: the queue in front is ours, so libcurl never
+// holds one back and a launched call's time-outs mean what they say. In each list the time allowed is the
+// same for everybody, so the head is always the next to time out and one timer looks after all of them.
 //
-// What became of a call that ends without a status depends on one thing: was its request completely written? Then the
-// peer may have accepted it (UNKNOWN), else certainly not (FAILED). http_line.c decides that.
+// What became of a call that ends without a status depends on one thing: was its request completely written?
+// Then the peer may have accepted it (UNKNOWN), else certainly not (FAILED). http_line.c decides that.
 //
 // done() may start further calls: nothing here is used after it that a new call could have changed.
 #include "worker/transport/http.h"
@@ -25,7 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// ---- steps and their time ---------------------------------------------------------------------------------
+// ---- steps and their time -------------------------------------------------------------------------------
 
 static int64_t allowed_ms(const struct route_config *r, enum call_step step)
 {
@@ -85,9 +86,7 @@ static struct call *call_new(struct transport *t, struct attempt *a)
     return c;
 }
 
-// ---- the end ----------------------------------------------------------------------------------------------
-
-static void launch_queued(struct transport *t);
+// ---- the end --------------------------------------------------------------------------------------------
 
 // The line goes back only after done, which may look at the reply in it.
 static void finish(struct call *c, const struct outcome *o)
@@ -109,8 +108,9 @@ static void finish(struct call *c, const struct outcome *o)
     l->next = t->idle_lines;
     t->idle_lines = l;
     t->busy_lines--;
-    launch_queued(t);
 }
+
+static void launch_queued(struct transport *t);
 
 void http_reap(struct transport *t)
 {
@@ -124,6 +124,7 @@ void http_reap(struct transport *t)
         http_line_outcome(l, (int)message->data.result, NULL, &o);
         finish(l->call, &o);
     }
+    launch_queued(t);
 }
 
 // Ends a call that is not over by itself.
@@ -174,6 +175,7 @@ static void on_deadline(void *arg)
         if (c != NULL)
             arm_deadline(t, c->deadline_ms);
     }
+    launch_queued(t);
 }
 
 void http_call_refuse(struct call *c, enum attempt_result result, enum attempt_phase phase, const char *text)
@@ -184,7 +186,7 @@ void http_call_refuse(struct call *c, enum attempt_result result, enum attempt_p
     http_call_move(c, CALL_OVER);
 }
 
-// ---- the beginning ----------------------------------------------------------------------------------------
+// ---- the beginning --------------------------------------------------------------------------------------
 
 static void launch(struct call *c)
 {
@@ -198,7 +200,6 @@ static void launch(struct call *c)
         return;
     }
     c->line = l;
-    c->begun_us = clock_mono_us();
     t->busy_lines++;
     http_call_move(c, CALL_CONNECT);
     curl_multi_add_handle(t->multi, l->easy); // begins on the next turn
@@ -221,7 +222,8 @@ static bool find_origin(struct transport *t, const struct job *job, struct origi
 {
     if (job->url.ptr == NULL) {
         *out = t->home;
-        return t->home != NULL || err_set(e, ERR_INPUT, "route %s has no url and the job names none", t->route->name);
+        return t->home != NULL ||
+               err_set(e, ERR_INPUT, "route %s has no url and the job names none", t->route->name);
     }
     char *url = xstrndup(job->url.ptr, job->url.len);
     bool ok = http_origin_find(t, url, out, e);
@@ -245,23 +247,26 @@ static void http_start(struct transport *t, struct attempt *a)
         launch_queued(t);
 }
 
+// The freed connection is not given away here: whoever aborts one attempt is about to abort those that wait,
+// too.
 static void http_abort(struct transport *t, struct attempt *a)
 {
-    (void)t;
-    if (a->state != NULL)
-        cut(a->state, "the worker is shutting down");
+    if (a->state == NULL)
+        return;
+    cut(a->state, "the worker is shutting down");
+    arm_deadline(t, loop_now_ms(t->env.loop));
 }
 
-// ---- life -------------------------------------------------------------------------------------------------
+// ---- life -----------------------------------------------------------------------------------------------
 
 static void http_close(struct transport *t)
 {
+    curl_multi_cleanup(t->multi); // closes its connections, whose users are looked up
     struct line *l;
     while ((l = t->idle_lines) != NULL) {
         t->idle_lines = l->next;
         http_line_free(l);
     }
-    curl_multi_cleanup(t->multi);
     http_sockets_close(t);
     http_origins_close(t);
     loop_timer_free(t->deadline_timer);
@@ -276,8 +281,8 @@ static void http_close(struct transport *t)
     curl_global_cleanup();
 }
 
-static bool http_open(struct transport **out, const struct route_config *route, const struct transport_env *env,
-                      struct err *e)
+static bool http_open(struct transport **out, const struct route_config *route,
+                      const struct transport_env *env, struct err *e)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
         return err_set(e, ERR_FATAL, "http: cannot start libcurl");

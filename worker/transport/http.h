@@ -23,9 +23,10 @@ struct resolver_query;
 struct sockaddr;
 struct transport;
 
-// ---- calls ------------------------------------------------------------------------------------------------
+// ---- calls ----------------------------------------------------------------------------------------------
 
-enum call_step { // each is a list, oldest first; the time allowed is the same for all in a list, so deadlines ascend
+enum call_step { // each is a list, oldest first; the time allowed is the same for all in a list, so deadlines
+                 // ascend
     CALL_NAMING, // waits for its host's addresses
     CALL_QUEUED, // waits for a line
     CALL_CONNECT,
@@ -39,11 +40,11 @@ struct call { // one attempt on its way
     TAILQ_ENTRY(call) link;
     enum call_step step;
     struct transport *transport;
-    struct attempt *attempt; // borrowed until it is done
-    struct origin *origin;   // users counted; NULL: refused
-    struct line *line;       // from CALL_CONNECT to CALL_REPLY
-    int64_t deadline_ms;     // of this step
-    int64_t begun_us;
+    struct attempt *attempt;         // borrowed until it is done
+    struct origin *origin;           // users counted; NULL: refused
+    struct line *line;               // from CALL_CONNECT to CALL_REPLY
+    int64_t deadline_ms;             // of this step
+    int64_t begun_us;                // 0: nothing was opened or written yet
     enum attempt_result over_result; // CALL_OVER
     enum attempt_phase over_phase;
     char over_text[160];
@@ -60,20 +61,22 @@ struct transport {
     struct call_list spare; // reusable
     struct line *idle_lines;
     int busy_lines;
+    struct line *last_begun;
     struct http_sockets *sockets;
     struct http_origins *origins;
-    struct origin *home; // the route's own; NULL: it has no url
+    struct origin *home;        // the route's own; NULL: it has no url
     struct curl_slist *to_drop; // addresses of forgotten hosts that libcurl still holds
-    struct json_doc doc; // scratch
+    struct json_doc doc;        // scratch
     struct buf scratch;
 };
 
-void http_call_move(struct call *c, enum call_step step); // to the end of that list, with that step's deadline
-void http_call_named(struct call *c);                     // its origin has addresses now: it may be queued
+void http_call_move(struct call *c,
+                    enum call_step step); // to the end of that list, with that step's deadline
+void http_call_named(struct call *c);     // its origin has addresses now: it may be queued
 void http_call_refuse(struct call *c, enum attempt_result result, enum attempt_phase phase, const char *text);
 void http_reap(struct transport *t); // ends what libcurl has finished
 
-// ---- lines ------------------------------------------------------------------------------------------------
+// ---- lines ----------------------------------------------------------------------------------------------
 
 enum { LINE_HEADERS_MAX = 8, LINE_HEADER_SIZE = 768, LINE_REPLY_MAX = 64 * 1024 };
 
@@ -85,9 +88,9 @@ struct line_header { // "Name: value", the value rewritten for each call
 struct line {
     struct line *next; // idle
     struct transport *transport;
-    void *easy;        // CURL
-    struct call *call; // while busy
-    char *url;         // owned: what the handle is set to; NULL: the route's
+    void *easy;               // CURL
+    struct call *call;        // while busy
+    char *url;                // owned: what the handle is set to; NULL: the route's
     struct curl_slist *nodes; // owned: the header lines
     int node_count;
     struct curl_slist *credential; // the last node: only for the route's own url; NULL: none
@@ -98,6 +101,8 @@ struct line {
     struct buf reply;           // its first OUTCOME_RESPONSE_MAX bytes
     int tries;                  // requests that libcurl began; over 1: it found the reused connection dead
     bool in_handshake;          // connected, and TLS waits for the peer
+    int local_port;             // of the connection that the last try is on
+    bool never_arrived;         // that connection was ended by the peer before it had the request
     bool written_once;          // some of an earlier try's request went out
     bool stopped;               // a further try was forbidden
     const char *denied;         // the guard refused this kind of address
@@ -111,13 +116,13 @@ MUST_CHECK bool http_line_prepare(struct line *l, struct call *c, struct err *e)
 // How it ended. curl_code: CURLcode, or -1 when we ended it; text: then why.
 void http_line_outcome(struct line *l, int curl_code, const char *text, struct outcome *o);
 
-// ---- sockets ----------------------------------------------------------------------------------------------
+// ---- sockets --------------------------------------------------------------------------------------------
 
 void http_sockets_open(struct transport *t);
 void http_sockets_close(struct transport *t); // after the multi handle is gone
 void http_sockets_prepare(struct line *l);    // options of a new handle that belong to sockets
 
-// ---- origins ----------------------------------------------------------------------------------------------
+// ---- origins --------------------------------------------------------------------------------------------
 
 struct origin { // scheme does not matter: libcurl keys its addresses by host and port
     LIST_ENTRY(origin) in_bucket;
@@ -142,12 +147,12 @@ MUST_CHECK bool http_origin_find(struct transport *t, const char *url, struct or
 // True: it has addresses (which may be refreshed behind the scenes). False: its calls are told later.
 bool http_origin_ready(struct origin *o);
 
-// ---- guard ------------------------------------------------------------------------------------------------
+// ---- guard ----------------------------------------------------------------------------------------------
 
 // NULL when the address is public; else what it is ("loopback", "private" …).
 const char *http_guard(const struct sockaddr *address);
 
-// ---- replies ----------------------------------------------------------------------------------------------
+// ---- replies --------------------------------------------------------------------------------------------
 
 struct http_reply { // header lines: NULL when absent
     int status;

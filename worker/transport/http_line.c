@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // http_line: one reusable libcurl handle, and what a call changes on it.
 //
-// Setting a handle up costs as much as a small request, so a line is set up once: its header lines are list nodes of
-// our own whose bytes are rewritten for each call (libcurl only borrows the list), and of its options only body,
-// size and, for URLs that come with a job, the URL change.
+// Setting a handle up costs as much as a small request, so a line is set up once: its header lines are list
+// nodes of our own whose bytes are rewritten for each call (libcurl only borrows the list), and of its
+// options only body, size and, for URLs that come with a job, the URL change.
 //
-// The body goes out of our memory in one piece with the header lines (one system call). libcurl may then repeat a
-// request by itself when a reused connection turns out to be dead. http_socket.c forbids that for receivers that do
-// not know our key; here a call that was stopped so ends as unknown, because the first try may have been accepted:
+// The body goes out of our memory in one piece with the header lines (one system call). libcurl may then
+// repeat a request by itself when a reused connection turns out to be dead. http_socket.c forbids that for
+// receivers that do not know our key; here a call that was stopped so ends as unknown, because the first try
+// may have been accepted:
 //
 //   the connection died idle, noticed before the write     libcurl takes another one, nobody notices
 //   ... noticed while nothing was written                  the same
 //   ... noticed after some of the request went out         UNKNOWN (not idempotent), or repeated with the key
 //
-// Values in header lines are checked for control characters once more: a header line injected into a provider's API
-// would act with our credential. That credential never goes to a URL that came with a job.
+// Values in header lines are checked for control characters once more: a header line injected into a
+// provider's API would act with our credential. That credential never goes to a URL that came with a job.
 #include "worker/transport/http.h"
 
 #include "common/alloc.h"
@@ -24,9 +25,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CONNECTION_AGE_S = 300 }; // so that a host that moved is left
+enum {
+    CONNECTION_AGE_S = 300, // so that a host that moved is left
+    // Servers close idle connections after 60 s or more (the small ones after 5, and little helps against
+    // that). Not to use one that is about to be closed keeps requests from crossing with its end.
+    CONNECTION_IDLE_S = 50,
+};
 
-// ---- set-up, once -----------------------------------------------------------------------------------------
+// ---- set-up, once ---------------------------------------------------------------------------------------
 
 static size_t on_body(char *bytes, size_t one, size_t len, void *arg)
 {
@@ -67,7 +73,8 @@ static void add_headers(struct line *l)
     const struct route_config *route = l->transport->route;
     l->nodes = xcalloc(LINE_HEADERS_MAX, sizeof *l->nodes);
     add_fixed(l, "Content-Type", "application/json");
-    add_fixed(l, "Expect", ""); // takes libcurl's own away, which waits a second for permission to send a large body
+    add_fixed(l, "Expect",
+              ""); // takes libcurl's own away, which waits a second for permission to send a large body
     if (route->idempotency_header != NULL && route->idempotency_header[0] != '\0')
         l->key = add_rewritten(l, route->idempotency_header);
     l->id = add_rewritten(l, "X-Sendfleet-Id");
@@ -98,8 +105,10 @@ static struct line *line_new(struct transport *t)
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, l->nodes);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, l);
-    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, -1L); // its addresses come from us and are replaced by us
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT,
+                     -1L); // its addresses come from us and are replaced by us
     curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_AGE_S);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_S);
     http_sockets_prepare(l);
     return l;
 }
@@ -125,7 +134,7 @@ void http_line_free(struct line *l)
     free(l);
 }
 
-// ---- one call ---------------------------------------------------------------------------------------------
+// ---- one call -------------------------------------------------------------------------------------------
 
 static bool set_header(struct line_header *h, struct slice value, struct err *e)
 {
@@ -197,7 +206,7 @@ bool http_line_prepare(struct line *l, struct call *c, struct err *e)
         return false;
     l->call = c;
     l->tries = 0;
-    l->in_handshake = l->written_once = l->stopped = false;
+    l->in_handshake = l->never_arrived = l->written_once = l->stopped = false;
     l->denied = NULL;
     l->error[0] = '\0';
     l->reply_bytes = 0;
@@ -210,13 +219,15 @@ bool http_line_prepare(struct line *l, struct call *c, struct err *e)
     return true;
 }
 
-// ---- how it ended -----------------------------------------------------------------------------------------
+// ---- how it ended ---------------------------------------------------------------------------------------
 
 // Completely written, as far as can be known.
 static bool request_is_out(const struct line *l)
 {
     if (l->written_once)
         return true;
+    if (l->never_arrived)
+        return false;
     curl_off_t uploaded = 0;
     long out_bytes = 0;
     curl_easy_getinfo(l->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
@@ -228,6 +239,8 @@ static enum attempt_phase phase_reached(const struct line *l)
 {
     if (l->tries > 0)
         return PHASE_BODY;
+    if (l->call->begun_us == 0)
+        return PHASE_QUEUED;
     return l->in_handshake ? PHASE_TLS : PHASE_CONNECT;
 }
 
@@ -255,11 +268,13 @@ static void read_reply(struct line *l, int status, bool whole, struct outcome *o
 
 static void no_reply(struct line *l, int curl_code, const char *text, struct outcome *o)
 {
-    const char *why = text != NULL ? text : l->error[0] != '\0' ? l->error : curl_easy_strerror((CURLcode)curl_code);
+    const char *why = text != NULL          ? text
+                      : l->error[0] != '\0' ? l->error
+                                            : curl_easy_strerror((CURLcode)curl_code);
     if (l->denied != NULL) {
         *o = (struct outcome){ .result = ATTEMPT_REFUSED, .phase = PHASE_CONNECT };
-        snprintf(o->text, sizeof o->text, "target %s:%d is not allowed: its address is %s", l->call->origin->host,
-                 l->call->origin->port, l->denied);
+        snprintf(o->text, sizeof o->text, "target %s:%d is not allowed: its address is %s",
+                 l->call->origin->host, l->call->origin->port, l->denied);
     } else if (request_is_out(l)) {
         *o = (struct outcome){ .result = ATTEMPT_UNKNOWN, .phase = PHASE_RESPONSE };
         snprintf(o->text, sizeof o->text, "no reply: %s",

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // http_origin: the hosts we POST to and their addresses.
 //
-// libcurl must never look up a name itself: on Debian that is a thread per look-up, and taking a request back then
-// blocks the loop until the thread is done. So every host is resolved here first and libcurl is given the addresses
-// (CURLOPT_RESOLVE), again only when they changed; in its cache they stay until replaced or taken out.
+// libcurl must never look up a name itself: on Debian that is a thread per look-up, and taking a request back
+// then blocks the loop until the thread is done. So every host is resolved here first and libcurl is given
+// the addresses (CURLOPT_RESOLVE), again only when they changed; in its cache they stay until replaced or
+// taken out.
 //
 //   unknown -> asked -> known and fresh -> known and stale (used, while it is asked again) -> …
 //
-// A stale address is better than none: while the name server has trouble we keep sending to the host we know, for
-// up to an hour. "No such host" is believed at once.
+// A stale address is better than none: while the name server has trouble we keep sending to the host we know,
+// for up to an hour. "No such host" is believed at once.
 #include "worker/transport/http.h"
 
 #include "common/alloc.h"
@@ -33,7 +34,7 @@ struct http_origins {
     int count;
 };
 
-// ---- addresses --------------------------------------------------------------------------------------------
+// ---- addresses ------------------------------------------------------------------------------------------
 
 // "host:port:192.0.2.1,[2001:db8::1]", as CURLOPT_RESOLVE wants it.
 static void format_addresses(const struct origin *o, const struct resolver_answer *answer, struct buf *out)
@@ -110,7 +111,7 @@ bool http_origin_ready(struct origin *o)
     return o->known;
 }
 
-// ---- URLs -------------------------------------------------------------------------------------------------
+// ---- URLs -----------------------------------------------------------------------------------------------
 
 static bool part_of(CURLU *url, CURLUPart part, unsigned flags, char **out)
 {
@@ -139,8 +140,10 @@ static bool read_url(CURLU *url, const char *text, char host[HOST_MAX + 3], int 
     CURLUcode bad = curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
     if (bad != CURLUE_OK)
         err_set(e, ERR_INPUT, "url is not one: %s", curl_url_strerror(bad));
-    else if (!part_of(url, CURLUPART_SCHEME, 0, &scheme) || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        err_set(e, ERR_INPUT, "url begins with \"%s:\", only http and https are possible", scheme != NULL ? scheme : "");
+    else if (!part_of(url, CURLUPART_SCHEME, 0, &scheme) ||
+             (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        err_set(e, ERR_INPUT, "url begins with \"%s:\", only http and https are possible",
+                scheme != NULL ? scheme : "");
     else if (part_of(url, CURLUPART_USER, 0, &user))
         err_set(e, ERR_INPUT, "url has credentials in it; use the route's \"authorization\"");
     else if (!part_of(url, CURLUPART_HOST, 0, &name) || !host_is_usable(name))
@@ -162,7 +165,7 @@ static bool read_url(CURLU *url, const char *text, char host[HOST_MAX + 3], int 
     return ok;
 }
 
-// ---- the table --------------------------------------------------------------------------------------------
+// ---- the table ------------------------------------------------------------------------------------------
 
 static struct origin_bucket *bucket_of(struct http_origins *all, const char *host, int port)
 {
@@ -213,7 +216,8 @@ static struct origin *origin_of(struct transport *t, char *host, int port)
         *p = (char)tolower((unsigned char)*p);
     struct origin_bucket *bucket = bucket_of(t->origins, host, port);
     struct origin *o;
-    LIST_FOREACH(o, bucket, in_bucket) {
+    LIST_FOREACH(o, bucket, in_bucket)
+    {
         if (o->port == port && strcmp(o->host, host) == 0)
             return o;
     }

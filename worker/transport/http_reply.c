@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // http_reply: from a status, a few header lines and the beginning of a body to an outcome.
 //
-// 2xx is acceptance, everything else a refusal with its code: what a 500 means for the job is the classifier's
-// business. The body is read only for what people and later steps need: the next hop's name for the message, and
-// one line that says why not. It is somebody else's text: cut, and freed from control characters.
+// 2xx is acceptance, everything else a refusal with its code: what a 500 means for the job is the
+// classifier's business. The body is read only for what people and later steps need: the next hop's name for
+// the message, and one line that says why not. It is somebody else's text: cut, and freed from control
+// characters.
 #include "worker/transport/http.h"
 #include "worker/transport/http_wait.h"
 
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// ---- the wait that was asked for --------------------------------------------------------------------------
+// ---- the wait that was asked for ------------------------------------------------------------------------
 
 // A number of units, fractions allowed. False: it is something else.
 static bool read_number(const char *text, double unit_ms, int64_t *ms)
@@ -30,7 +31,8 @@ static bool read_number(const char *text, double unit_ms, int64_t *ms)
     return true;
 }
 
-int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const char *date, int64_t now_wall_ms)
+int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const char *date,
+                     int64_t now_wall_ms)
 {
     int64_t ms;
     if (retry_after_ms != NULL && read_number(retry_after_ms, 1, &ms))
@@ -49,9 +51,10 @@ int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const 
     return ms < 0 ? 0 : ms > HTTP_WAIT_MAX_MS ? HTTP_WAIT_MAX_MS : ms;
 }
 
-// ---- text -------------------------------------------------------------------------------------------------
+// ---- text -----------------------------------------------------------------------------------------------
 
-// One line of at most size - 1 bytes: white space and control characters become one space, whole characters only.
+// One line of at most size - 1 bytes: white space and control characters become one space, whole characters
+// only.
 static void put_line(char *out, size_t size, struct slice text)
 {
     size_t len = 0;
@@ -59,7 +62,8 @@ static void put_line(char *out, size_t size, struct slice text)
     for (size_t i = 0; i < text.len;) {
         unsigned char c = (unsigned char)text.ptr[i];
         size_t step = utf8_sequence(text.ptr + i, text.len - i);
-        bool is_space = c <= ' ' || c == 0x7f || (step == 2 && c == 0xc2 && (unsigned char)text.ptr[i + 1] < 0xa0);
+        bool is_space =
+            c <= ' ' || c == 0x7f || (step == 2 && c == 0xc2 && (unsigned char)text.ptr[i + 1] < 0xa0);
         if (is_space) {
             space = len > 0;
             i += step > 0 ? step : 1;
@@ -91,7 +95,7 @@ static struct slice first_line(struct slice body)
     return body;
 }
 
-// ---- JSON -------------------------------------------------------------------------------------------------
+// ---- JSON -----------------------------------------------------------------------------------------------
 
 // The first of the members that is a string (or, for ids, a number).
 static struct slice member_text(struct transport *t, uint32_t object, const char *const *names, bool numbers)
@@ -108,7 +112,8 @@ static struct slice member_text(struct transport *t, uint32_t object, const char
 
 static struct slice reason_in_json(struct transport *t)
 {
-    static const char *const plain[] = { "message", "Message", "error", "detail", "title", "ErrorMessage", NULL };
+    static const char *const plain[] = { "message", "Message",      "error", "detail",
+                                         "title",   "ErrorMessage", NULL };
     static const char *const nested[] = { "error", "errors", NULL };
     struct slice text = member_text(t, 0, plain, false);
     for (const char *const *name = nested; text.ptr == NULL && *name != NULL; name++) {
@@ -129,7 +134,8 @@ static bool parse_body(struct transport *t, const struct http_reply *r)
     struct err ignored;
     buf_reset(&t->scratch);
     return r->whole && r->body.len > 0 && r->body.ptr[0] == '{' &&
-           json_parse(&t->doc, r->body.ptr, r->body.len, &ignored) && t->doc.tokens[0].type == JSON_TYPE_OBJECT;
+           json_parse(&t->doc, r->body.ptr, r->body.len, &ignored) &&
+           t->doc.tokens[0].type == JSON_TYPE_OBJECT;
 }
 
 void http_reply_read(struct transport *t, const struct http_reply *r, int64_t now_wall_ms, struct outcome *o)

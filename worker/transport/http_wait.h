@@ -7,8 +7,9 @@
 
 #define HTTP_WAIT_MAX_MS ((int64_t)365 * 86400 * 1000)
 
-// From the values of Retry-After (RFC 9110 10.2.3: seconds or a date), Retry-After-Ms and Date, each NULL when absent.
-// -1: they did not ask.
-int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const char *date, int64_t now_wall_ms);
+// From the values of Retry-After (RFC 9110 10.2.3: seconds or a date), Retry-After-Ms and Date, each NULL
+// when absent. -1: they did not ask.
+int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const char *date,
+                     int64_t now_wall_ms);
 
 #endif
