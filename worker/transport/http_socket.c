@@ -24,7 +24,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -137,7 +136,7 @@ static bool ended_before_it_arrived(int fd)
     socklen_t error_len = sizeof error;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) != 0 ||
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) != 0 ||
-        ioctl(fd, SIOCOUTQ, &unacknowledged) != 0)
+        ioctl(fd, TIOCOUTQ, &unacknowledged) != 0)
         return false;
     // EPIPE: reset after the FIN (our request met a closed socket). A reset without one is ECONNRESET.
     bool fin = info.tcpi_state == TCP_CLOSE_WAIT || (info.tcpi_state == TCP_CLOSE && error == EPIPE);
