@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -29,12 +30,16 @@ const struct option SESSION_OPTIONS[] = {
     { .name = NULL },
 };
 
+// A pipe or file has no width: nothing is cut, except at $COLUMNS for those who set it.
 static int terminal_width(void)
 {
+    enum { LEAST = 40, UNLIMITED = 10000 };
     struct winsize size;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
-        return size.ws_col;
-    return 80;
+    if (isatty(STDOUT_FILENO))
+        return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= LEAST ? size.ws_col : 80;
+    const char *columns = getenv("COLUMNS");
+    int wanted = columns != NULL ? atoi(columns) : 0;
+    return wanted >= LEAST ? wanted : UNLIMITED;
 }
 
 static void name_user(char out[SESSION_USER_SIZE])

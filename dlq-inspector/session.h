@@ -11,7 +11,7 @@ enum { SESSION_USER_SIZE = 160 };
 struct session {
     struct config config;
     int64_t now_ms; // read once, at the start
-    int width;      // of the terminal; 80 when the output is none
+    int width;      // of the terminal; of no limit when the output is none ($COLUMNS sets one)
     bool json;
     char user[SESSION_USER_SIZE]; // "ada@host": who is doing this
 };

@@ -143,8 +143,9 @@ class Quickstart:
 
     def tool(self, *arguments, check=True):
         program = os.path.join(self.bin, arguments[0])
+        width = str(shutil.get_terminal_size((120, 24)).columns)
         done = subprocess.run([program, *arguments[1:], "--config", self.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, check=False)
+                              text=True, check=False, env={**os.environ, "COLUMNS": width})
         if check and done.returncode != 0:
             raise RuntimeError(f"{' '.join(arguments)}: exit status {done.returncode}: {done.stderr.strip()}")
         return done
