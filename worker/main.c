@@ -72,6 +72,14 @@ static int print_config(int argc, char **argv)
     return 0;
 }
 
+static int describe_config(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    config_describe(stdout);
+    return 0;
+}
+
 static int run_classify(int argc, char **argv)
 {
     (void)argc;
@@ -95,6 +103,8 @@ static const struct command COMMANDS[] = {
       .examples = "  sendfleet-worker check-config --config sendfleet.json\n" },
     { .name = "print-config", .arguments = "", .summary = "print the effective configuration, secrets hidden", .run = print_config,
       .examples = "  SENDFLEET_DEDUP__LIFE=14d sendfleet-worker print-config\n" },
+    { .name = "describe-config", .arguments = "", .summary = "print every configuration key: type, default, meaning", .run = describe_config,
+      .examples = "  sendfleet-worker describe-config | grep dedup\n" },
     { .name = "classify", .arguments = "", .summary = "classify replies: JSON lines on stdin, verdicts on stdout", .run = run_classify,
       .examples = "  echo '{\"transport\":\"smtp\",\"code\":550,\"text\":\"5.1.1 no such user\"}' | sendfleet-worker classify\n" },
     { 0 },
