@@ -11,6 +11,7 @@
 #include "conn.h"
 
 #include "common/alloc.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -138,6 +139,7 @@ bool conn_readable(struct conn *c, struct conn_turn *turn)
             break;
         if (n <= 0)
             return false;
+        turn->wall_ms = clock_wall_ms(); // the ledger judges who was early: not the time when this turn began
         take(c, (struct slice){ turn->scratch, (size_t)n }, turn);
         if (c->in.len > IN_MAX)
             return false; // it keeps sending while it is owed an answer
