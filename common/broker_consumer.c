@@ -25,7 +25,7 @@ enum {
     STORE_EVERY_MS = 50, // cheap enough to be forgotten, far below the commit interval
     SAY_AGAIN_MS = 60 * 1000,
     IDLE_PARTITIONS_MAX = 12,
-    FETCH_MIN_BYTES = 64 * 1024,
+    FETCH_MIN_BYTES = 16 * 1024,
     FETCH_MAX_BYTES = 1024 * 1024,
 };
 
@@ -61,8 +61,9 @@ static void configure(struct broker_conf *b, const struct config *config, const 
     broker_conf_apply(b, &(struct broker_setting){ .key = "group.id", .value = o->group }, 1);
     broker_conf_number(b, "fetch.wait.max.ms", o->fetch_wait_ms);
     broker_conf_number(b, "queued.max.messages.kbytes", clamp(o->prefetch_bytes / 1024, 1, 2097151));
-    // a fetch may overshoot the limit by its own size; a larger record still comes, alone
-    broker_conf_number(b, "fetch.message.max.bytes", clamp(o->prefetch_bytes / 4, FETCH_MIN_BYTES, FETCH_MAX_BYTES));
+    // a fetch may overshoot the limit by its own size, which counts compressed bytes: text is several times that in
+    // memory; a larger record still comes, alone
+    broker_conf_number(b, "fetch.message.max.bytes", clamp(o->prefetch_bytes / 8, FETCH_MIN_BYTES, FETCH_MAX_BYTES));
     rd_kafka_conf_set_rebalance_cb(b->rk, broker_rebalance);
 }
 

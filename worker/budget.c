@@ -19,7 +19,7 @@ static const int LANE_PERCENT[LANE_COUNT] = {
     [LANE_CRITICAL] = 100, [LANE_NORMAL] = 85, [LANE_BULK] = 70, [LANE_RETRY] = 85
 };
 
-enum { SETTLING_MAX = 20000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, LATENCY_GUESS_US = 50000 };
+enum { SETTLING_MAX = 3000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, LATENCY_GUESS_US = 50000 };
 
 void budget_init(struct budget *b, const struct config *c)
 {
