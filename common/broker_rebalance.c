@@ -7,7 +7,8 @@
 //   last one of it is released -> offsets stored, incremental_unassign of the whole list, which commits
 //   revoke, session lost       -> on_lost each, incremental_unassign at once, nothing stored
 //   close                      -> a revoke of everything; when one is being answered already librdkafka would drop
-//                                 the rest without a word after it, so the rest joins that answer
+//                                 the rest without a word after it, so the rest joins that answer (the idle topic
+//                                 is left to librdkafka)
 //
 // While a revoke is being answered librdkafka has paused every partition of the handle, those that stay included
 // (and thrown away what it had prefetched for them): a long drain is an idle worker.
@@ -53,10 +54,6 @@ static void finish(struct broker_consumer *c)
 {
     rd_kafka_topic_partition_list_t *list = c->leaving;
     c->leaving = NULL;
-    if (c->close_queue != NULL && c->idle_assigned) {
-        add_idle(c, list);
-        c->idle_assigned = false;
-    }
     check(rd_kafka_incremental_unassign(c->client.rk, list), "unassign");
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -132,16 +129,10 @@ void broker_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_p
 
 void broker_rebalance_close(struct broker_consumer *c)
 {
-    if (c->leaving != NULL) {
-        c->draining++;
-        for (size_t i = c->count; i-- > 0;) // backwards: a release inside takes one off the list
-            revoke_one(c, c->list[i]);
-        broker_rebalance_released(c);
-    } else if (c->idle_assigned) {
-        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(c->idle_partitions);
-        add_idle(c, list);
-        check(rd_kafka_incremental_unassign(c->client.rk, list), "unassign idle");
-        rd_kafka_topic_partition_list_destroy(list);
-        c->idle_assigned = false;
-    }
+    if (c->leaving == NULL)
+        return; // librdkafka will ask
+    c->draining++;
+    for (size_t i = c->count; i-- > 0;) // backwards: a release inside takes one off the list
+        revoke_one(c, c->list[i]);
+    broker_rebalance_released(c);
 }

@@ -276,11 +276,25 @@ static void on_kafka_topics_get_their_settings_and_receipts_the_append_time(void
     receipts_await(p, &got, 1, 10000);
     assert_int_equal(got.ok, 1);
     assert_in_range(got.timestamp_ms, before_ms - 1, clock_wall_ms() + 1);
-    m.topic = "admin-test-no-such-topic";
+    char later[80];
+    snprintf(later, sizeof later, "%s-later", name);
+    m.topic = later;
     bool taken = broker_produce(p, &m, receipts_count, &got, &e); // not known yet: waits for metadata
     receipts_await(p, &got, 2, 40000);
     if (taken && (got.failed != 1 || got.err.kind != ERR_CONFIG))
         fail_msg("got %d failed, kind %d \"%s\", want ERR_CONFIG", got.failed, got.err.kind, got.err.text);
+    assert_false(broker_produce(p, &m, receipts_count, &got, &e));
+    assert_int_equal(e.kind, ERR_CONFIG);
+    plan.name = later;
+    plan.partitions = 5;
+    assert_true(broker_admin_create(a, &plan, 1, &e));
+    for (int64_t end_ms = clock_mono_ms() + 5000; !broker_produce(p, &m, receipts_count, &got, &e);) {
+        if (clock_mono_ms() > end_ms)
+            fail_msg("got \"%s\" for 5 s, want the new topic to be noticed", e.text);
+        broker_producer_wait(p, 50);
+    }
+    receipts_await(p, &got, 3, 10000);
+    assert_int_equal(got.ok, 2);
     broker_producer_free(p, 1000);
     fixture_pair(&fx, "linger.ms", "20");
     for (int i = 0; i < 5; i++)
