@@ -153,8 +153,7 @@ struct broker_reader; // reads given ranges, oldest first within a partition, an
 MUST_CHECK bool broker_reader_new(struct broker_reader **r, const struct config *c, const struct broker_range *ranges,
                                   int count, struct err *e);
 // 1: *record is the caller's; 0: all ranges are read; -1: failed, *e tells. Blocks; gives up after timeout_ms
-// without any progress (ERR_UNAVAILABLE); calling it again goes on. Its memory is bounded: 8 partitions at a time,
-// 16 MiB each.
+// without any progress (ERR_UNAVAILABLE); calling it again goes on. Prefetches 64 MiB at most.
 int broker_reader_next(struct broker_reader *r, int64_t timeout_ms, struct record **record, struct err *e);
 void broker_reader_free(struct broker_reader *r);
 

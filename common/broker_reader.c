@@ -3,7 +3,7 @@
 //
 // The high end is a snapshot: what is written while we read is not ours. Offsets have gaps (compaction, transaction
 // markers), so a range is over when a record at or above high comes, when the last one below it came, or when the
-// partition ends. A few partitions are open at a time, each with a bounded prefetch, so a dead-letter topic of any
+// partition ends. A few partitions are open at a time, sharing a bounded prefetch, so a dead-letter topic of any
 // width is read in the same memory. What retention deleted meanwhile is skipped.
 //
 // librdkafka before 2.2 looks at a full queue again only after a second, which holds a scan to one prefetch a second.
@@ -53,7 +53,7 @@ static const struct broker_setting FIXED[] = {
     { .key = "enable.partition.eof", .value = "true" },
     { .key = "fetch.wait.max.ms", .value = "50" },
     { .key = "queued.min.messages", .value = "100000" },
-    { .key = "queued.max.messages.kbytes", .value = "16384" }, // per partition
+    { .key = "queued.max.messages.kbytes", .value = "65536" }, // of all, as they share a queue
 };
 
 static rd_kafka_topic_t *topic_of(struct broker_reader *r, const char *name)
