@@ -8,6 +8,7 @@
 #include "worker/dedup.h"
 #include "worker/ending.h"
 #include "worker/meters.h"
+#include "worker/policy.h"
 #include "worker/post.h"
 #include "worker/route.h"
 
@@ -116,6 +117,28 @@ void deliveries_drain(struct deliveries *d);
 void deliveries_cut(struct deliveries *d);
 
 int64_t deliveries_now_ms(const struct deliveries *d); // broker time
+
+// ---- the steps, one door into each -----------------------------------------------------------------------------
+
+struct delivery *delivery_acquire(struct deliveries *all); // FREE, at the end of the list
+void delivery_enter(struct delivery *d, enum delivery_state next); // asserts that it may
+void delivery_give_back_slot(struct delivery *d); // the attempt is over, or there is none; from now on it settles
+// The end. finished: the record needs no second look (otherwise it is left for whoever reads the partition next).
+void delivery_over(struct delivery *d, bool finished);
+void delivery_count(struct delivery *d); // its outcome
+struct policy_case delivery_policy_case(struct delivery *d);
+double delivery_random01(struct deliveries *d);
+
+void claim_ask(struct delivery *d); // claims, or looks up for a gate
+void claim_found(void *arg, const struct dedup_reply *reply);
+void claim_park(struct delivery *d, enum wait_kind wait, int64_t due_ms); // a copy of the same epoch, on a belt
+
+void attempt_start(struct delivery *d); // the claim is ours
+
+void settle_verdict(struct delivery *d); // 1: d->ending to Redis
+void settle_filing(struct delivery *d);  // 2: d->ending to Kafka
+void settle_file(struct delivery *d);    // 2 once more
+void settle_release(struct delivery *d); // nothing was begun: the claim is given back
 
 // ---- filing.c: what delivery.c asks to be written --------------------------------------------------------------
 
