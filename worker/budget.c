@@ -7,7 +7,8 @@
 // backlog of newsletters keeps a password reset waiting.
 //
 // One destination may use idle slots, but from half on only up to its share, so that a slow one can hold half of the
-// worker and never all of it. A job over that is not queued in memory: it is parked on a belt. To come back when there is
+// worker and never all of it. (A quick one frees its slots sooner than a belt brings a job back: it is never parked.)
+// A job over that is not queued in memory: it is parked on a belt. To come back when there is
 // room and not before, parked jobs get due times spaced by latency / share, a queue in time instead of in memory.
 #include "worker/budget.h"
 
@@ -19,7 +20,7 @@ static const int LANE_PERCENT[LANE_COUNT] = {
     [LANE_CRITICAL] = 100, [LANE_NORMAL] = 85, [LANE_BULK] = 70, [LANE_RETRY] = 85
 };
 
-enum { SETTLING_MAX = 3000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, LATENCY_GUESS_US = 50000 };
+enum { SETTLING_MAX = 3000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, SLOW_MS = 250, LATENCY_GUESS_US = 50000 };
 
 void budget_init(struct budget *b, const struct config *c)
 {
@@ -77,9 +78,14 @@ struct destination *budget_destination(struct budget *b, struct slice name, bool
     return spare;
 }
 
-bool budget_is_over_share(const struct budget *b, const struct destination *d)
+static bool is_slow(const struct destination *d, int64_t now_ms)
 {
-    return d->inflight >= d->share && b->inflight > b->max_inflight / 2;
+    return d->latency_us > SLOW_MS * 1000 || now_ms - d->moved_ms > SLOW_MS;
+}
+
+bool budget_is_over_share(const struct budget *b, const struct destination *d, int64_t now_ms)
+{
+    return d->inflight >= d->share && b->inflight > b->max_inflight / 2 && is_slow(d, now_ms);
 }
 
 int64_t destination_park(struct destination *d, int64_t now_ms)
@@ -94,13 +100,15 @@ int64_t destination_park(struct destination *d, int64_t now_ms)
     return due_us / 1000;
 }
 
-void destination_begin(struct destination *d)
+void destination_begin(struct destination *d, int64_t now_ms)
 {
-    d->inflight++;
+    if (d->inflight++ == 0)
+        d->moved_ms = now_ms;
 }
 
-void destination_end(struct destination *d, int64_t attempt_us)
+void destination_end(struct destination *d, int64_t attempt_us, int64_t now_ms)
 {
     d->inflight--;
+    d->moved_ms = now_ms;
     d->latency_us += (attempt_us - d->latency_us) / 8;
 }

@@ -12,6 +12,7 @@ struct destination { // one next hop: a route's fixed peer, or the host of a job
     int share;           // so many at once are never parked
     int64_t latency_us;  // smoothed duration of an attempt
     int64_t last_due_us; // of the last job parked for it, broker time
+    int64_t moved_ms;    // monotonic: an attempt ended, or the first one began
 };
 
 enum { BUDGET_DESTINATIONS = 4096 };
@@ -36,14 +37,15 @@ bool budget_has_room(const struct budget *b, enum lane lane);
 // alone: the only next hop there is, so nobody else needs the rest.
 struct destination *budget_destination(struct budget *b, struct slice name, bool alone);
 
-// Over its share, and the rest is needed: half of all slots are taken. Below that a destination may use what is idle.
-bool budget_is_over_share(const struct budget *b, const struct destination *d);
+// Over its share, slow, and the rest is needed: half of all slots are taken. Otherwise it may use what is idle. now_ms:
+// monotonic.
+bool budget_is_over_share(const struct budget *b, const struct destination *d, int64_t now_ms);
 
 // When a job for a full destination should come back (broker time): the parked ones are spaced by the rate at which
 // the destination is being served, so that they do not circle.
 int64_t destination_park(struct destination *d, int64_t now_ms);
 
-void destination_begin(struct destination *d);
-void destination_end(struct destination *d, int64_t attempt_us);
+void destination_begin(struct destination *d, int64_t now_ms);
+void destination_end(struct destination *d, int64_t attempt_us, int64_t now_ms);
 
 #endif

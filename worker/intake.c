@@ -18,7 +18,7 @@
 #include <inttypes.h>
 
 enum { MAIN_PREFETCH = 1 << 20, RETRY_PREFETCH = 128 << 10, FETCH_WAIT_MAIN_MS = 50, FETCH_WAIT_RETRY_MS = 20 };
-enum { REVOKE_DRAIN_MS = 3000 }; // while a revoke is answered the client delivers nothing at all
+enum { REVOKE_DRAIN_MS = 500 }; // while a revoke is answered the client delivers nothing at all
 
 bool intake_window_has_room(const struct intake *in, const struct source *s)
 {

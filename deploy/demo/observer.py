@@ -112,6 +112,16 @@ def maildir_counts(path):
     return counts
 
 
+def busiest_second(times_ms):
+    """The most events within any second."""
+    ordered, start, most = sorted(times_ms), 0, 0
+    for end, at in enumerate(ordered):
+        while ordered[start] < at - 999:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
 def percentile(values, share):
     if not values:
         return 0

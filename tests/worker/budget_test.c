@@ -70,12 +70,28 @@ static void idle_slots_are_anybodys_but_half_of_them_are_kept(void **state)
     struct budget b = make();
     struct destination *slow = budget_destination(&b, SLICE("slow.example"), false);
     int taken = 0;
-    for (; !budget_is_over_share(&b, slow); taken++) {
-        destination_begin(slow);
+    for (; !budget_is_over_share(&b, slow, 1300); taken++) { // nothing of it ended for 300 ms
+        destination_begin(slow, 1000);
         b.inflight++;
     }
     assert_int_equal(taken, 51);
-    assert_false(budget_is_over_share(&b, budget_destination(&b, SLICE("quick.example"), false)));
+    assert_false(budget_is_over_share(&b, budget_destination(&b, SLICE("other.example"), false), 1300));
+    budget_clear(&b);
+}
+
+static void a_quick_destination_is_never_parked_and_a_slow_one_is(void **state)
+{
+    (void)state;
+    struct budget b = make();
+    struct destination *d = budget_destination(&b, SLICE("provider.example"), false);
+    for (b.inflight = 0; b.inflight < 90; b.inflight++)
+        destination_begin(d, 1000);
+    for (int i = 0; i < 30; i++)
+        destination_end(d, 20000, 1290); // 20 ms each
+    assert_false(budget_is_over_share(&b, d, 1300));
+    for (int i = 0; i < 30; i++)
+        destination_end(d, 900000, 1290);
+    assert_true(budget_is_over_share(&b, d, 1300));
     budget_clear(&b);
 }
 
@@ -84,7 +100,7 @@ static void the_same_name_is_the_same_destination_while_it_is_busy(void **state)
     (void)state;
     struct budget b = make();
     struct destination *first = budget_destination(&b, SLICE("a"), false);
-    destination_begin(first);
+    destination_begin(first, 1000);
     for (int i = 0; i < 20000; i++) { // far more names than the table holds
         char name[32];
         snprintf(name, sizeof name, "host-%d", i);
@@ -116,6 +132,7 @@ int main(void)
         cmocka_unit_test(bytes_are_bounded_too),
         cmocka_unit_test(a_destination_keeps_to_its_share_unless_it_is_alone),
         cmocka_unit_test(idle_slots_are_anybodys_but_half_of_them_are_kept),
+        cmocka_unit_test(a_quick_destination_is_never_parked_and_a_slow_one_is),
         cmocka_unit_test(the_same_name_is_the_same_destination_while_it_is_busy),
         cmocka_unit_test(parked_jobs_are_spaced_by_what_the_destination_serves),
     };
