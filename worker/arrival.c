@@ -83,7 +83,7 @@ static bool waits_outside(struct delivery *d)
     }
     bool alone = d->all->routes->count == 1 && d->job.url.ptr == NULL;
     d->destination = budget_destination(&d->all->budget, destination_name(d), alone);
-    if (budget_is_over_share(&d->all->budget, d->destination)) {
+    if (budget_is_over_share(&d->all->budget, d->destination, loop_now_ms(d->all->loop))) {
         claim_park(d, WAIT_LIMITED, destination_park(d->destination, now_ms));
         return true;
     }
