@@ -6,7 +6,7 @@
 #include "dlq-inspector/jsonout.h"
 #include "dlq-inspector/table.h"
 
-enum { OVERDUE_SHOWN_MS = 1000, EXACT_LINES_MAX = 40 };
+enum { OVERDUE_SHOWN_MS = 3000, EXACT_LINES_MAX = 40 };
 
 static const struct table_column TIERS[] = {
     { .title = "TIER" },
