@@ -190,6 +190,16 @@ void store_resume(struct store *s)
         s->events.on_up(s->events.arg);
 }
 
+static void on_resume(void *arg)
+{
+    store_resume(arg);
+}
+
+void store_resume_in(struct store *s, int64_t delay_ms)
+{
+    loop_timer_in(s->resume, delay_ms);
+}
+
 // ---- answers -----------------------------------------------------------------------------------------------------
 
 static bool starts_with(struct slice text, const char *word)
@@ -379,6 +389,7 @@ struct store *store_new(struct loop *loop, const struct config *c, const struct 
     s->link = store_link_new(loop, c, &link);
     s->retry = loop_timer_new(loop, open_link, s);
     s->tick = loop_timer_new(loop, on_tick, s);
+    s->resume = loop_timer_new(loop, on_resume, s);
     loop_timer_in(s->retry, 0); // not before the caller has its scripts and its own pointer to us
     return s;
 }
@@ -407,6 +418,7 @@ void store_free(struct store *s)
     }
     loop_timer_free(s->retry);
     loop_timer_free(s->tick);
+    loop_timer_free(s->resume);
     free(s);
 }
 

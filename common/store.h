@@ -58,6 +58,7 @@ void store_command(struct store *s, const struct slice *args, size_t count, stor
 // As store_command, but sent before everything that store_resume holds back (repairs after amnesia).
 void store_command_first(struct store *s, const struct slice *args, size_t count, store_cb cb, void *arg);
 void store_resume(struct store *s);
+void store_resume_in(struct store *s, int64_t delay_ms); // later, whatever happens to the connection meanwhile
 
 // A script, sent by its SHA-1 and loaded again whenever the server says NOSCRIPT. Returns a handle (owned by s).
 struct store_script;

@@ -42,10 +42,16 @@ struct store_link {
     struct store_parser *parser;
     struct buf out;
     size_t out_sent; // of out
+    struct loop_timer *wake; // makes sure that the turn ends: what is written outside of one, or by a later hook
     char name[160];
 };
 
 static void on_turn(void *arg);
+
+static void on_wake(void *arg)
+{
+    (void)arg; // on_turn follows
+}
 
 struct store_link *store_link_new(struct loop *l, const struct config *c, const struct store_link_events *events)
 {
@@ -55,6 +61,7 @@ struct store_link *store_link_new(struct loop *l, const struct config *c, const 
         snprintf(k->name, sizeof k->name, "%s", c->redis.unix_path);
     else
         snprintf(k->name, sizeof k->name, "%s:%d", c->redis.host, c->redis.port);
+    k->wake = loop_timer_new(l, on_wake, NULL);
     loop_on_turn(l, on_turn, k);
     return k;
 }
@@ -65,6 +72,7 @@ void store_link_free(struct store_link *k)
         return;
     store_link_close(k);
     loop_off_turn(k->loop, on_turn, k);
+    loop_timer_free(k->wake);
     buf_clear(&k->out);
     free(k);
 }
@@ -175,6 +183,8 @@ static void finish_connect(struct store_link *k)
 
 void store_link_write(struct store_link *k, const void *bytes, size_t len)
 {
+    if (k->out.len == 0)
+        loop_timer_in(k->wake, 0);
     buf_put(&k->out, bytes, len);
 }
 
@@ -205,8 +215,10 @@ static void flush(struct store_link *k)
 static void on_turn(void *arg)
 {
     struct store_link *k = arg;
-    if (k->out.len > 0 && k->out_sent == 0)
-        flush(k);
+    if (k->out.len == 0 || k->out_sent > 0)
+        return;
+    loop_timer_cancel(k->wake);
+    flush(k);
 }
 
 // False: the link was closed meanwhile.

@@ -38,7 +38,7 @@ struct store {
     size_t pending; // the users' commands in all of them
     struct store_script *scripts;
 
-    struct loop_timer *retry, *tick;
+    struct loop_timer *retry, *tick, *resume;
     int64_t retry_ms;  // next back-off
     int64_t opened_ms; // when this connection was begun
     int64_t idle_ms;   // when something was last written

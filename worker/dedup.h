@@ -3,15 +3,22 @@
 //
 // Key <prefix>:d:<128-bit hash of the idempotency key>, one string:
 //
-//   state|generation.try|owner token|fingerprint|job id|detail
+//   state|generation.try|owner token|fingerprint|version|length of job id|job id|detail
 //
-// state is one letter: c claimed, f failed (definite; its continuation is not proven), q queued (the continuation
-// with this epoch is on a belt), u unknown, s sent, d dead. detail belongs to the state: f and u keep what is
-// needed to file the continuation again, s the provider's id, d the reason. TTL is dedup.life after every
-// transition; the lease of a claim is judged by the server's clock: elapsed = life - PTTL.
+// state is one letter: c claimed, f failed (definite; its continuation is not proven), q queued (the record with
+// this epoch is on a topic), u unknown, s sent, d dead. detail belongs to the state: c has "life,lease,worker" (ms)
+// as the claim was made with, f, u and d keep what is needed to file what follows again, s the provider's id.
+// version is one higher than that of the value before; only repairs after amnesia compare it. TTL is dedup.life
+// after every transition; the lease of a claim is judged by the server's clock: elapsed = life - PTTL.
 //
-// Every call is idempotent by owner token, so the store may send it twice. worker/dedup.lua.h holds the scripts,
-// tests/explorer walks all interleavings of the same protocol with the same state names.
+// Every call is idempotent by owner token, so the store may send it twice. worker/dedup_scripts.c holds the
+// scripts, tests/explorer walks all interleavings of the same protocol with the same state names.
+//
+// on_unavailable = proceed: while the store is down, claims and look-ups say DEDUP_UNAVAILABLE and marks say taken,
+// both from within the call; the marks are written once it is back.
+//
+// Owed by the caller: an attempt must not begin when more than worker.lease has passed since the claim was asked
+// for (the process may have been stopped meanwhile): claim again then, with the same token.
 #ifndef WORKER_DEDUP_H
 #define WORKER_DEDUP_H
 
@@ -56,7 +63,10 @@ struct dedup_reply { // borrowed during the callback
 typedef void (*dedup_claim_cb)(void *arg, const struct dedup_reply *reply);
 
 // taken: the transition was written. !taken: refused by a newer epoch, `sent`, `unknown` or another's claim of the
-// same epoch: produce nothing, complete. previous: of sent(), the provider id of an earlier acceptance ("" = none).
+// same epoch. A refused verdict (failed, unknown, dead) looks the record up again and acts on what is found; on
+// DEDUP_GO it writes the verdict again. Completing at once can lose the job: what stands in the way may belong to a
+// worker that died before it filed anything. A refused queued, renew or release needs nothing.
+// previous: of sent(), the provider id of an earlier acceptance ("" = none, "-" = one without an id).
 typedef void (*dedup_mark_cb)(void *arg, bool taken, struct slice previous);
 
 struct dedup *dedup_new(struct store *store, const struct config *c, const char *worker_id);
@@ -68,18 +78,19 @@ void dedup_claim(struct dedup *d, const struct dedup_subject *s, dedup_claim_cb 
 void dedup_lookup(struct dedup *d, const struct dedup_subject *s, dedup_claim_cb cb, void *arg);
 // Renews the lease; !taken: the claim is no longer ours.
 void dedup_renew(struct dedup *d, const struct dedup_subject *s, dedup_mark_cb cb, void *arg);
-// claimed -> what was there before (nothing was begun).
+// claimed -> queued with the claim's own epoch (nothing was begun; the record is going to be read again).
 void dedup_release(struct dedup *d, const struct dedup_subject *s, dedup_mark_cb cb, void *arg);
 
 void dedup_sent(struct dedup *d, const struct dedup_subject *s, struct slice provider_id, dedup_mark_cb cb, void *arg);
 void dedup_failed(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb, void *arg);
 void dedup_unknown(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb, void *arg);
-// Also from gates: over nothing, an older epoch, or the same epoch's `queued`.
+// Verdicts are written over our own claim, over nothing, an older epoch, or the same epoch's `queued`: also by gates.
 void dedup_dead(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb, void *arg);
 // failed/unknown(epoch) -> queued(continuation): the continuation with this epoch is acknowledged by Kafka.
 void dedup_queued(struct dedup *d, const struct dedup_subject *s, struct epoch continuation, dedup_mark_cb cb, void *arg);
 
-// The store's on_amnesia ends here: writes the marks of the last 5 s again (set-if-older), then store_resume.
+// The store's on_amnesia ends here: writes the marks of the last 5 s again (where older ones or none are found), and
+// resumes the store once every other live worker has had the time to do the same (STORE_YOUNG_MS).
 void dedup_repair(struct dedup *d);
 
 #endif

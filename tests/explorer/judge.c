@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // judge: where a run starts, when it is at rest, and whether every job then has exactly one visible end.
-#include "explorer/model.h"
+#include "tests/explorer/model.h"
 
 #include <stdlib.h>
 

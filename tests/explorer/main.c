@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // explorer: walks every interleaving of the dedup and settle protocol in small worlds and says whether its promises
 // hold. See README.md.
-#include "explorer/search.h"
+#include "tests/explorer/search.h"
 
 #include "common/clock.h"
 

@@ -8,7 +8,7 @@
 //
 // Time has no clock: what takes long (a lease, a wait on a belt) is over whenever the explorer says so, unless the
 // protocol keeps it alive (a renewed lease).
-#include "explorer/model.h"
+#include "tests/explorer/model.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 //
 // The order of the tests is the protocol. Where this file and the scripts differ, one of them is wrong: change
 // both, and let the explorer say whether the change holds.
-#include "explorer/model.h"
+#include "tests/explorer/model.h"
 
 static void put(struct value *now, struct value next)
 {
@@ -84,7 +84,9 @@ static bool mark_allowed(const struct value *now, const struct value *mark, unsi
 bool rules_mark(struct value *now, const struct value *mark, unsigned broken)
 {
     bool again = now->state == mark->state && now->epoch == mark->epoch && now->token == mark->token;
-    if (mark->state != SENT && !again && !mark_allowed(now, mark, broken))
+    if (mark->state != SENT && again)
+        return true; // the reply was lost
+    if (mark->state != SENT && !mark_allowed(now, mark, broken))
         return false;
     put(now, *mark);
     return true;
@@ -93,6 +95,8 @@ bool rules_mark(struct value *now, const struct value *mark, unsigned broken)
 bool rules_queued(struct value *now, const struct caller *me, unsigned broken)
 {
     struct caller continuation = { .job = me->job, .epoch = (uint8_t)(me->epoch + 1), .token = me->token };
+    if (now->state == QUEUED && now->token == me->token && now->epoch == continuation.epoch)
+        return true; // the reply was lost
     if (now->state != 0 && !(broken & BREAK_REFUSE)) {
         if (now->state == SENT || now->job != me->job || now->epoch >= continuation.epoch)
             return false;
@@ -105,8 +109,10 @@ bool rules_queued(struct value *now, const struct caller *me, unsigned broken)
 
 bool rules_release(struct value *now, const struct caller *me, unsigned broken)
 {
-    if (now->state != CLAIMED || now->token != me->token)
-        return now->state == QUEUED && now->token == me->token;
+    if (now->token != me->token || now->epoch != me->epoch || (now->state != CLAIMED && now->state != QUEUED))
+        return false;
+    if (now->state == QUEUED)
+        return true; // the reply was lost
     if (broken & BREAK_RELEASE)
         *now = (struct value){ 0 };
     else

@@ -2,7 +2,7 @@
 // search: see search.h. States are kept whole in one array; a hash table of indices finds those seen before. Every
 // step that needs no bad luck is kept as an edge, so that afterwards each state can be asked whether it still gets
 // to rest without any: a protocol that parks for ever loses a job just as well as one that drops it.
-#include "explorer/search.h"
+#include "tests/explorer/search.h"
 
 #include "common/alloc.h"
 

@@ -3,7 +3,7 @@
 #ifndef EXPLORER_SEARCH_H
 #define EXPLORER_SEARCH_H
 
-#include "explorer/model.h"
+#include "tests/explorer/model.h"
 
 #include <stdio.h>
 
