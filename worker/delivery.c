@@ -186,7 +186,6 @@ static void look_after(struct delivery *d, int64_t now_ms)
 {
     const struct config *c = d->all->config;
     if (d->again_ms != 0 && now_ms >= d->again_ms) {
-        d->all->waiting_to_file--;
         settle_file(d);
         return;
     }

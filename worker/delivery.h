@@ -66,7 +66,8 @@ struct delivery {
     struct buf detail;         // what the dedup record said, or is to say
     struct parcel record_parcel, event_parcel, carry_parcel;
     int acks_due;
-    bool filing_failed, carry_due;
+    bool record_filed, event_filed; // acknowledged
+    bool carry_due;
     int64_t again_ms; // monotonic; file once more then; 0 = no
 };
 
@@ -82,7 +83,6 @@ struct deliveries {
     struct delivery *first, *last; // under way
     struct delivery *spare;        // free list, linked by next
     size_t count;
-    size_t waiting_to_file; // with again_ms set
     struct loop_timer *tick; // leases, carried attempts, second tries
     uint64_t random;
     bool draining;
@@ -142,11 +142,12 @@ void settle_release(struct delivery *d); // nothing was begun: the claim is give
 
 // ---- filing.c: what delivery.c asks to be written --------------------------------------------------------------
 
-// Files the ending's record, letter and event. False: nothing could be handed over now, try again later.
-// Acknowledgements come to delivery_filed.
-bool delivery_file(struct delivery *d);
-bool delivery_file_carry(struct delivery *d);
-void delivery_filed(struct delivery *d, bool acknowledged);
+// Hands over what of the ending's record (or letter) and event is not acknowledged yet. acks_due says how many of
+// them were taken; when the last one is answered, delivery_filed is called.
+void delivery_file(struct delivery *d);
+bool delivery_is_filed(const struct delivery *d); // nothing is missing
+void delivery_filed(struct delivery *d);
+bool delivery_file_carry(struct delivery *d); // false: not taken now
 void delivery_carried(struct delivery *d, bool acknowledged);
 
 #endif

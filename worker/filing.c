@@ -19,9 +19,24 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static void answered(struct delivery *d)
+{
+    if (--d->acks_due == 0)
+        delivery_filed(d);
+}
+
 static void on_record_receipt(void *arg, bool acknowledged)
 {
-    delivery_filed(arg, acknowledged);
+    struct delivery *d = arg;
+    d->record_filed = acknowledged;
+    answered(d);
+}
+
+static void on_event_receipt(void *arg, bool acknowledged)
+{
+    struct delivery *d = arg;
+    d->event_filed = acknowledged;
+    answered(d);
 }
 
 static void on_carry_receipt(void *arg, bool acknowledged)
@@ -209,28 +224,35 @@ static bool file_event(struct delivery *d)
     if (end->kind != ENDING_ACCEPTED && end->reason[0] != '\0')
         ev.reason = slice_of(end->reason);
     describe_attempt(d, &ev);
-    d->event_parcel = parcel_for(d, on_record_receipt);
+    d->event_parcel = parcel_for(d, on_event_receipt);
     return post_event(d->all->post, &ev, &d->event_parcel);
 }
 
 // ---- filing ------------------------------------------------------------------------------------------------------
 
-bool delivery_file(struct delivery *d)
+static bool wants_record(const struct delivery *d)
+{
+    return d->ending.kind != ENDING_ACCEPTED && d->ending.kind != ENDING_DROP && !d->record_filed;
+}
+
+static bool wants_event(const struct delivery *d)
 {
     enum event_type ignored;
-    bool has_record = d->ending.kind != ENDING_ACCEPTED && d->ending.kind != ENDING_DROP;
+    return event_type_of(d, &ignored) && !d->event_filed;
+}
+
+void delivery_file(struct delivery *d)
+{
     d->acks_due = 0;
-    if (has_record) {
-        if (!file_record(d))
-            return false;
+    if (wants_record(d) && file_record(d))
         d->acks_due++;
-    }
-    if (!event_type_of(d, &ignored) || file_event(d)) {
-        d->acks_due += event_type_of(d, &ignored) ? 1 : 0;
-        return true;
-    }
-    d->filing_failed = true; // the event was not taken: once the record is acknowledged, file both again
-    return d->acks_due > 0;
+    if (wants_event(d) && file_event(d))
+        d->acks_due++;
+}
+
+bool delivery_is_filed(const struct delivery *d)
+{
+    return !wants_record(d) && !wants_event(d);
 }
 
 bool delivery_file_carry(struct delivery *d)

@@ -16,26 +16,6 @@ enum { AGAIN_MS = 1000 };
 
 // ---- 2: Kafka ------------------------------------------------------------------------------------------------
 
-void settle_file(struct delivery *d)
-{
-    d->filing_failed = false;
-    d->again_ms = 0;
-    if (delivery_file(d)) {
-        if (d->acks_due == 0)
-            delivery_over(d, true);
-        return;
-    }
-    d->again_ms = loop_now_ms(d->all->loop) + AGAIN_MS;
-    d->all->waiting_to_file++;
-}
-
-void settle_filing(struct delivery *d)
-{
-    delivery_enter(d, DELIVERY_FILING);
-    delivery_give_back_slot(d);
-    settle_file(d);
-}
-
 static void on_proven(void *arg, bool taken, struct slice previous)
 {
     (void)taken; // refused: a newer epoch is at work already, which proves as much
@@ -43,14 +23,12 @@ static void on_proven(void *arg, bool taken, struct slice previous)
     delivery_over(arg, true);
 }
 
-void delivery_filed(struct delivery *d, bool acknowledged)
+// Nothing is on its way to Kafka. A part that was not taken or not acknowledged is filed again, alone: a second copy
+// would fold, by epoch or event id, but one a second for as long as a topic is away would not be a small thing.
+void delivery_filed(struct delivery *d)
 {
-    d->filing_failed |= !acknowledged;
-    if (--d->acks_due > 0)
-        return;
-    if (d->filing_failed) { // a second copy of what did get through folds, by epoch or event id
+    if (!delivery_is_filed(d)) {
         d->again_ms = loop_now_ms(d->all->loop) + AGAIN_MS;
-        d->all->waiting_to_file++;
         return;
     }
     if (d->ending.kind != ENDING_WAIT || !d->ending.continues) {
@@ -60,6 +38,21 @@ void delivery_filed(struct delivery *d, bool acknowledged)
     delivery_enter(d, DELIVERY_PROVING);
     struct epoch continuation = { d->env.epoch.generation, d->env.epoch.try_no + 1 };
     dedup_queued(d->all->dedup, &d->subject, continuation, on_proven, d);
+}
+
+void settle_file(struct delivery *d)
+{
+    d->again_ms = 0;
+    delivery_file(d);
+    if (d->acks_due == 0)
+        delivery_filed(d);
+}
+
+void settle_filing(struct delivery *d)
+{
+    delivery_enter(d, DELIVERY_FILING);
+    delivery_give_back_slot(d);
+    settle_file(d);
 }
 
 // ---- 1: Redis ------------------------------------------------------------------------------------------------
