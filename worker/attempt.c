@@ -97,7 +97,8 @@ void attempt_start(struct delivery *d)
 {
     delivery_enter(d, DELIVERY_SENDING);
     note_lateness(d);
-    d->begun_ms = d->renewed_ms = loop_now_ms(d->all->loop);
+    d->begun_ms = loop_now_ms(d->all->loop);
+    d->renewed_ms = d->asked_ms;
     d->attempt = (struct attempt){
         .job = &d->job,
         .job_id = d->env.id,

@@ -67,6 +67,23 @@ void claim_park(struct delivery *d, enum wait_kind wait, int64_t due_ms)
     settle_filing(d);
 }
 
+static void ask(struct delivery *d)
+{
+    struct dedup *dedup = d->all->dedup;
+    d->asked_ms = loop_now_ms(d->all->loop);
+    if (d->gate != FAILURE_NONE || d->gate_review)
+        dedup_lookup(dedup, &d->subject, claim_found, d);
+    else
+        dedup_claim(dedup, &d->subject, claim_found, d);
+}
+
+// The answer took so long (Redis was away, or this process was stopped) that the lease may be over before it is
+// renewed for the first time; somebody else may hold the outcome for unknown already.
+static bool is_late(const struct delivery *d)
+{
+    return !d->unfenced && loop_now_ms(d->all->loop) - d->asked_ms >= d->all->config->worker.renew_ms;
+}
+
 static void on_free_to_go(struct delivery *d)
 {
     if (d->refused) {
@@ -75,6 +92,8 @@ static void on_free_to_go(struct delivery *d)
         settle_release(d);
     } else if (d->gate != FAILURE_NONE || d->gate_review) {
         settle_verdict(d);
+    } else if (is_late(d)) {
+        ask(d); // with the same token: the claim is ours or it is not
     } else {
         attempt_start(d);
     }
@@ -119,14 +138,10 @@ void claim_found(void *arg, const struct dedup_reply *reply)
 
 void claim_ask(struct delivery *d)
 {
-    struct dedup *dedup = d->all->dedup;
     delivery_enter(d, DELIVERY_ASKING);
     d->subject = (struct dedup_subject){
         .key_hash = d->job.key_hash, .fingerprint = d->job.fingerprint, .job_id = d->env.id, .epoch = d->env.epoch
     };
-    dedup_token(dedup, d->subject.token);
-    if (d->gate != FAILURE_NONE || d->gate_review)
-        dedup_lookup(dedup, &d->subject, claim_found, d);
-    else
-        dedup_claim(dedup, &d->subject, claim_found, d);
+    dedup_token(d->all->dedup, d->subject.token);
+    ask(d);
 }
