@@ -16,6 +16,7 @@ static void end_as_filed_before(struct delivery *d, const struct dedup_reply *re
     d->refiled = true;
     if (reply->finding == DEDUP_SENT) {
         d->ending = (struct ending){ .kind = ENDING_ACCEPTED, .attempt = d->env.attempt };
+        d->env.epoch = reply->epoch; // of the attempt that was accepted, so that the event folds with its own
         snprintf(d->report.provider_id, sizeof d->report.provider_id, "%.*s", (int)reply->detail.len, reply->detail.ptr);
     } else if (!ending_parse(&d->ending, reply->detail)) {
         // Only a claim that outlived its lease has no ending: its detail is the dead worker's name.
@@ -88,10 +89,10 @@ static void on_free_to_go(struct delivery *d)
 {
     if (d->refused) {
         settle_verdict(d);
-    } else if (d->all->draining) {
-        settle_release(d);
     } else if (d->gate != FAILURE_NONE || d->gate_review) {
         settle_verdict(d);
+    } else if (d->all->draining) {
+        settle_release(d);
     } else if (is_late(d)) {
         ask(d); // with the same token: the claim is ours or it is not
     } else {

@@ -65,7 +65,7 @@ static void on_verdict(void *arg, bool taken, struct slice previous)
         metric_add(m->double_accept, 1);
         log_error("delivery", "accepted twice job=%s key_hash=%s", d->env.id, d->job.key_hash);
     }
-    if (taken) {
+    if (taken || d->ending.kind == ENDING_ACCEPTED) { // refused only by an error, and what was accepted stays accepted
         delivery_count(d);
         settle_filing(d);
         return;
