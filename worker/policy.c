@@ -87,9 +87,14 @@ static void end_unknown(const struct policy_case *c, struct ending *end, const c
         end_letter(end, FAILURE_UNKNOWN, detail);
 }
 
+// By the class, not by the kind of waiting: the wait after an unknown outcome may have become another one (busy, limited,
+// carried over) on the way here.
 static bool unknown_wait_is_over_for_good(const struct policy_case *c)
 {
-    return c->env->wait == WAIT_UNKNOWN && !key_protects(c, c->now_ms) && !wants_resend(c);
+    if (c->env->class != FAILURE_UNKNOWN || c->env->wait == WAIT_NONE)
+        return false;
+    bool attempts_left = c->env->attempt < (uint32_t)c->config->max_attempts;
+    return !attempts_left || (!key_protects(c, c->now_ms) && !wants_resend(c));
 }
 
 enum failure_class policy_gate(const struct policy_case *c, struct ending *end)

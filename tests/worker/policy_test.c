@@ -189,11 +189,18 @@ static void the_gate_closes_at_the_deadline_and_after_a_fruitless_unknown_wait(v
     struct policy_case c = the_case();
     struct ending end;
     assert_int_equal(policy_gate(&c, &end), FAILURE_NONE);
-    env.wait = WAIT_UNKNOWN;
-    assert_int_equal(policy_gate(&c, &end), FAILURE_UNKNOWN);
+    static const enum wait_kind WAITS[] = { WAIT_UNKNOWN, WAIT_BUSY, WAIT_LIMITED, WAIT_CARRY };
+    env.class = FAILURE_UNKNOWN;
+    for (size_t i = 0; i < sizeof WAITS / sizeof WAITS[0]; i++) {
+        env.wait = WAITS[i];
+        assert_int_equal(policy_gate(&c, &end), FAILURE_UNKNOWN);
+    }
     job.on_unknown = JOB_UNKNOWN_RESEND;
     assert_int_equal(policy_gate(&c, &end), FAILURE_NONE);
-    env.wait = WAIT_NONE;
+    env.attempt = 3; // as often as allowed: or window and resend would take turns until the deadline
+    assert_int_equal(policy_gate(&c, &end), FAILURE_UNKNOWN);
+    env.attempt = 0;
+    env.wait = WAIT_NONE; // replayed
     job.created_at_ms = NOW_MS - 49 * (int64_t)HOUR;
     assert_int_equal(policy_gate(&c, &end), FAILURE_EXPIRED);
     expect_letter(&end, FAILURE_EXPIRED);
