@@ -67,12 +67,24 @@ static void end_unrouted(struct delivery *d)
     settle_filing(d);
 }
 
+// A due time that came with the record on a main topic; beyond the deadline there is nothing to wait for.
+static int64_t waits_until_ms(struct delivery *d)
+{
+    struct policy_case c = delivery_policy_case(d);
+    int64_t deadline_ms = policy_deadline_ms(&c);
+    return d->env.due_ms < deadline_ms ? d->env.due_ms : deadline_ms;
+}
+
 // What can be decided without asking anybody. True: the delivery is on its way to a belt.
 static bool waits_outside(struct delivery *d)
 {
     int64_t now_ms = deliveries_now_ms(d->all), until_ms = 0;
     if (d->job.not_before_ms > now_ms && d->env.epoch.generation == 0) {
         claim_park(d, WAIT_SCHEDULED, d->job.not_before_ms);
+        return true;
+    }
+    if (d->source->tier < 0 && d->env.due_ms > now_ms) { // belts have seen to it already
+        claim_park(d, d->env.wait != WAIT_NONE ? d->env.wait : WAIT_SCHEDULED, waits_until_ms(d));
         return true;
     }
     if (d->gate != FAILURE_NONE || d->gate_review)
