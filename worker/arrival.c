@@ -104,6 +104,8 @@ static bool waits_outside(struct delivery *d)
         return true;
     }
     d->probe = d->route->probing;
+    d->holds_destination = true;
+    destination_begin(d->destination, loop_now_ms(d->all->loop));
     return false;
 }
 

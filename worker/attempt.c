@@ -63,7 +63,7 @@ static void count_attempt(struct delivery *d, const struct verdict *v)
 static void on_attempt_done(struct attempt *a, const struct outcome *o)
 {
     struct delivery *d = a->owner;
-    destination_end(d->destination, o->begun_us > 0 ? clock_mono_us() - o->begun_us : 0, loop_now_ms(d->all->loop));
+    delivery_leave_destination(d, o->begun_us > 0 ? clock_mono_us() - o->begun_us : -1);
     if (d->aborting && o->result == ATTEMPT_FAILED && o->phase <= PHASE_CONNECT) { // nothing was begun
         settle_release(d);
         return;
@@ -109,6 +109,5 @@ void attempt_start(struct delivery *d)
         .done = on_attempt_done,
         .owner = d,
     };
-    destination_begin(d->destination, loop_now_ms(d->all->loop));
     d->route->ops->start(d->route->transport, &d->attempt);
 }

@@ -109,6 +109,8 @@ void destination_begin(struct destination *d, int64_t now_ms)
 void destination_end(struct destination *d, int64_t attempt_us, int64_t now_ms)
 {
     d->inflight--;
+    if (attempt_us < 0)
+        return;
     d->moved_ms = now_ms;
     d->latency_us += (attempt_us - d->latency_us) / 8;
 }

@@ -8,7 +8,7 @@
 
 struct destination { // one next hop: a route's fixed peer, or the host of a job's own url
     uint64_t key;    // 0 = free slot
-    int inflight;
+    int inflight;        // slots taken for it
     int share;           // so many at once are never parked
     int64_t latency_us;  // smoothed duration of an attempt
     int64_t last_due_us; // of the last job parked for it, broker time
@@ -45,6 +45,7 @@ bool budget_is_over_share(const struct budget *b, const struct destination *d, i
 // the destination is being served, so that they do not circle.
 int64_t destination_park(struct destination *d, int64_t now_ms);
 
+// A slot is taken for it, before its claim is asked for, and given back. attempt_us: < 0 = no attempt was made.
 void destination_begin(struct destination *d, int64_t now_ms);
 void destination_end(struct destination *d, int64_t attempt_us, int64_t now_ms);
 

@@ -85,12 +85,20 @@ struct delivery *delivery_acquire(struct deliveries *all)
     return d;
 }
 
+void delivery_leave_destination(struct delivery *d, int64_t attempt_us)
+{
+    if (d->holds_destination)
+        destination_end(d->destination, attempt_us, loop_now_ms(d->all->loop));
+    d->holds_destination = false;
+}
+
 void delivery_give_back_slot(struct delivery *d)
 {
     struct deliveries *all = d->all;
     if (!d->holds_slot)
         return;
     d->holds_slot = false;
+    delivery_leave_destination(d, -1);
     all->budget.inflight--;
     all->budget.by_lane[d->lane]--;
     all->budget.settling++;

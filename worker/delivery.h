@@ -51,8 +51,8 @@ struct delivery {
     struct dedup_subject subject;
 
     struct route *route;
-    struct destination *destination;
-    bool holds_slot, probe, refiled, unfenced, refused;
+    struct destination *destination; // a slot of it is taken while holds_destination
+    bool holds_slot, holds_destination, probe, refiled, unfenced, refused;
     bool over_once_carried, finished; // it ended while its carried copy was on the way to Kafka
     bool aborting; // the drain deadline cut this attempt
     enum failure_class gate; // look-up instead of claim: why it must not be sent
@@ -124,6 +124,7 @@ int64_t deliveries_now_ms(const struct deliveries *d); // broker time
 struct delivery *delivery_acquire(struct deliveries *all); // FREE, at the end of the list
 void delivery_enter(struct delivery *d, enum delivery_state next); // asserts that it may
 void delivery_give_back_slot(struct delivery *d); // the attempt is over, or there is none; from now on it settles
+void delivery_leave_destination(struct delivery *d, int64_t attempt_us); // < 0: no attempt was made
 // The end. finished: the record needs no second look (otherwise it is left for whoever reads the partition next).
 void delivery_over(struct delivery *d, bool finished);
 void delivery_count(struct delivery *d); // its outcome
