@@ -27,7 +27,7 @@ struct hop {
     int64_t due_ms;
     struct parcel parcel;
     struct loop_timer *again; // owned; NULL until a second try is needed
-    struct hop *next;
+    struct hop *prev, *next;  // in the list of those under way, or next of the free ones
 };
 
 static void look_again_at(struct intake *in, int64_t due_ms)
@@ -52,6 +52,22 @@ static void hop_later(struct hop *h)
     loop_timer_in(h->again, HOP_AGAIN_MS);
 }
 
+static void hop_end(struct hop *h)
+{
+    struct intake *in = h->in;
+    record_free(h->record);
+    loop_timer_free(h->again);
+    if (h->prev != NULL)
+        h->prev->next = h->next;
+    else
+        in->first_hop = h->next;
+    if (h->next != NULL)
+        h->next->prev = h->prev;
+    in->hops--;
+    *h = (struct hop){ .next = in->spare_hops };
+    in->spare_hops = h;
+}
+
 static void on_hop_receipt(void *arg, bool acknowledged)
 {
     struct hop *h = arg;
@@ -61,12 +77,8 @@ static void on_hop_receipt(void *arg, bool acknowledged)
         return;
     }
     source_finish(h->source, h->seq);
-    record_free(h->record);
-    loop_timer_free(h->again);
-    in->hops--;
+    hop_end(h);
     in->dirty = true;
-    *h = (struct hop){ .next = in->spare_hops };
-    in->spare_hops = h;
 }
 
 static void hop_send(struct hop *h)
@@ -99,7 +111,11 @@ static void hop_start(struct intake *in, struct source *s, struct record *r, int
         in->spare_hops = h->next;
     else
         h = xcalloc(1, sizeof *h);
-    *h = (struct hop){ .in = in, .source = s, .record = r, .seq = intake_track(s, r), .due_ms = due_ms };
+    *h = (struct hop){ .in = in, .source = s, .record = r, .seq = intake_track(s, r), .due_ms = due_ms,
+                       .next = in->first_hop };
+    if (h->next != NULL)
+        h->next->prev = h;
+    in->first_hop = h;
     in->hops++;
     hop_send(h);
 }
@@ -204,6 +220,11 @@ void belts_drop(struct intake *in, struct source *s)
 void belts_clear(struct intake *in)
 {
     dueheap_clear(&in->heap);
+    while (in->first_hop != NULL) {
+        struct hop *h = in->first_hop;
+        source_abandon(h->source);
+        hop_end(h);
+    }
     while (in->spare_hops != NULL) {
         struct hop *h = in->spare_hops;
         in->spare_hops = h->next;

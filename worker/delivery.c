@@ -263,8 +263,11 @@ static void free_list(struct delivery *d)
 
 void deliveries_clear(struct deliveries *d)
 {
-    for (struct delivery *under_way = d->first; under_way != NULL; under_way = under_way->next)
+    for (struct delivery *under_way = d->first; under_way != NULL; under_way = under_way->next) {
+        if (under_way->source != NULL)
+            source_abandon(under_way->source);
         record_free(under_way->record);
+    }
     free_list(d->first);
     free_list(d->spare);
     loop_timer_free(d->tick);

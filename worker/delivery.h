@@ -107,6 +107,7 @@ struct deliveries_env {
 };
 
 void deliveries_init(struct deliveries *d, const struct deliveries_env *env);
+// No parcel and no attempt may be under way. What waits for Redis or for its next try is left to the next reader.
 void deliveries_clear(struct deliveries *d);
 
 // Takes the record. source->outstanding and its tracker already count it. The lane must have room (budget).

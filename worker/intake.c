@@ -272,7 +272,7 @@ void intake_clear(struct intake *in)
         let_go(in, in->mains, true);
     while (in->belts != NULL)
         let_go(in, in->belts, true);
-    belts_clear(in);
+    belts_clear(in); // hops hold sources that are gone
     broker_consumer_free(in->main);
     broker_consumer_free(in->retry);
 }

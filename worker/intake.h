@@ -21,6 +21,7 @@ struct intake {
     int64_t next_due_ms;        // broker time at which to look at the belts again; INT64_MAX = when something arrives
     struct source *mains, *belts; // lists, linked by next
     struct dueheap heap;
+    struct hop *first_hop;      // those under way
     struct hop *spare_hops;     // free list
     size_t hops;                // under way
     bool open;                  // claims can be made: Redis is up, not draining, broker time known
@@ -32,7 +33,7 @@ MUST_CHECK bool intake_open(struct intake *in, const struct config *c, struct lo
                             struct post *post, struct err *e);
 void intake_close_begin(struct intake *in); // leaves both groups; partitions are released once drained
 bool intake_closed(const struct intake *in);
-void intake_clear(struct intake *in);
+void intake_clear(struct intake *in); // no parcel may be under way
 
 void intake_set_open(struct intake *in, bool open);
 void intake_poke(struct intake *in); // a slot came free

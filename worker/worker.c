@@ -13,6 +13,7 @@
 // back-pressure further down and needs no gate.
 #include "worker/worker.h"
 
+#include "common/alloc.h"
 #include "common/clock.h"
 #include "common/httpd.h"
 #include "common/log.h"
@@ -135,8 +136,9 @@ static void enter(struct worker *w, enum phase phase, int64_t patience_ms)
 
 static void leave(struct worker *w)
 {
-    if (w->deliveries.count > 0) {
-        log_warn("worker", "unsettled deliveries=%zu: whoever reads them next finds their claims", w->deliveries.count);
+    if (w->deliveries.count + w->intake.hops > 0) {
+        log_warn("worker", "unsettled deliveries=%zu hops=%zu: whoever reads them next finds their claims",
+                 w->deliveries.count, w->intake.hops);
         w->status = 75;
     }
     enter(w, LEAVING, LEAVE_PATIENCE_MS);
@@ -248,9 +250,9 @@ static void close_all(struct worker *w)
     loop_watch_free(w->settle_watch);
     loop_watch_free(w->journal_watch);
     loop_timer_free(w->tick);
-    intake_clear(&w->intake);
-    post_close(&w->post, FLUSH_MS);
+    post_close(&w->post, FLUSH_MS); // first: its last receipts go to deliveries and hops
     deliveries_clear(&w->deliveries);
+    intake_clear(&w->intake);
     routes_close(&w->routes);
     dedup_free(w->dedup);
     store_free(w->store);
@@ -264,12 +266,13 @@ int worker_run(const struct config *c, struct err *e)
     signal(SIGPIPE, SIG_IGN);
     if (!preflight_topics(c, e))
         return err_exit_status(e->kind);
-    struct worker *w = calloc(1, sizeof *w);
+    struct worker *w = xcalloc(1, sizeof *w);
     w->config = c;
     w->loop = loop_new();
     meters_init(&w->meters);
     if (!open_outside(w, e) || !open_inside(w, e)) {
-        free(w); // the process ends: what is open goes with it
+        close_all(w); // takes what was not opened, too
+        free(w);
         return err_exit_status(e->kind);
     }
     log_info("worker", "started id=%s version=%s prefix=%s routes=%d admin_port=%d", c->worker.id, SENDFLEET_VERSION,
