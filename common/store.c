@@ -427,6 +427,11 @@ bool store_is_up(const struct store *s)
     return s->state == STORE_READY && !s->held;
 }
 
+int64_t store_now_ms(const struct store *s)
+{
+    return loop_now_ms(s->loop);
+}
+
 size_t store_pending(const struct store *s)
 {
     return s->pending;

@@ -48,6 +48,7 @@ struct store *store_new(struct loop *loop, const struct config *c, const struct 
 void store_free(struct store *s); // drops what is unanswered without calling back
 
 bool store_is_up(const struct store *s);
+int64_t store_now_ms(const struct store *s); // of the loop: the monotonic time of this turn
 size_t store_pending(const struct store *s);
 int64_t store_server_age_ms(const struct store *s); // since it started or failed over, at least; 0 while down
 int64_t store_oldest_ms(const struct store *s); // age of the oldest unanswered command, 0 = none

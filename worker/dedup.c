@@ -46,6 +46,8 @@ struct call { // one command on its way
     dedup_claim_cb claim_cb;             // one of the two, or neither
     dedup_mark_cb mark_cb;
     void *arg;
+    bool claiming;
+    int64_t asked_ms; // a claim: when; its lease cannot have begun before
     char key[KEY_MAX];
     struct buf value; // what is written, where we know it before
 };
@@ -85,6 +87,7 @@ static struct call *call_new(struct dedup *d, const struct dedup_subject *s)
     c->subject = s;
     c->claim_cb = NULL;
     c->mark_cb = NULL;
+    c->claiming = false;
     buf_reset(&c->value);
     size_t hash_len = strlen(s->key_hash);
     assert(d->key_prefix_len + hash_len < sizeof c->key);
@@ -102,12 +105,12 @@ static void call_free(struct call *c)
 static void remember(struct call *c, struct slice value)
 {
     if (value.len > 0)
-        dedup_ring_add(&c->dedup->ring, slice_of(c->key), value, clock_mono_ms(), KEEP_MARKS_MS);
+        dedup_ring_add(&c->dedup->ring, slice_of(c->key), value, store_now_ms(c->dedup->store), KEEP_MARKS_MS);
 }
 
 static void log_error_reply(struct dedup *d, const char *key, struct slice text)
 {
-    int64_t now_ms = clock_mono_ms();
+    int64_t now_ms = store_now_ms(d->store);
     if (now_ms - d->error_logged_ms < CLOCK_SECOND_MS)
         return;
     d->error_logged_ms = now_ms;
@@ -178,12 +181,26 @@ static bool parse_finding(const struct store_reply *reply, struct dedup_reply *o
     return false;
 }
 
+static void find(struct call *c, const char *mode);
+
+// Redis was away or we were stopped: by now the lease may be over or about to be, and another worker may say so the
+// moment after we look. Asking again with the same token begins a lease that is worth starting an attempt in.
+static bool is_late(const struct call *c)
+{
+    return store_now_ms(c->dedup->store) - c->asked_ms > c->dedup->config->worker.lease_ms / 2;
+}
+
 static void on_found(void *arg, const struct store_reply *reply)
 {
     struct call *c = arg;
     struct dedup *d = c->dedup;
     struct dedup_reply found;
-    if (parse_finding(reply, &found)) {
+    bool readable = parse_finding(reply, &found);
+    if (readable && found.finding == DEDUP_GO && c->claiming && is_late(c)) {
+        find(c, "claim");
+        return;
+    }
+    if (readable) {
         remember(c, reply->items[5].text);
     } else { // something that is not ours lies under the key: wait for a person to take it away
         log_error_reply(d, c->key, reply->text);
@@ -197,13 +214,14 @@ static void on_found(void *arg, const struct store_reply *reply)
 
 static void find(struct call *c, const char *mode)
 {
+    c->asked_ms = store_now_ms(c->dedup->store);
     eval(c, c->dedup->find, slice_of(mode), slice_of(c->dedup->worker_id), on_found);
 }
 
 static void on_set(void *arg, const struct store_reply *reply)
 {
     struct call *c = arg;
-    if (reply->type != STORE_STATUS) { // something is there: the script looks what
+    if (reply->type != STORE_STATUS || is_late(c)) { // something is there: the script looks what
         find(c, "claim");
         return;
     }
@@ -223,6 +241,8 @@ void dedup_claim(struct dedup *d, const struct dedup_subject *s, dedup_claim_cb 
     struct call *c = call_new(d, s);
     c->claim_cb = cb;
     c->arg = arg;
+    c->claiming = true;
+    c->asked_ms = store_now_ms(d->store);
     dedup_value_put(&c->value, 'c', s, 1);
     buf_puts(&c->value, d->life);
     buf_putc(&c->value, ',');

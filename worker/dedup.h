@@ -17,8 +17,9 @@
 // on_unavailable = proceed: while the store is down, claims and look-ups say DEDUP_UNAVAILABLE and marks say taken,
 // both from within the call; the marks are written once it is back.
 //
-// Owed by the caller: an attempt must not begin when more than worker.lease has passed since the claim was asked
-// for (the process may have been stopped meanwhile): claim again then, with the same token.
+// A claim that answers GO has at least half of its lease left: begin the attempt in that very call. An attempt that
+// could not begin (its turn in a pool did not come) while the process was stopped for a lease must not begin any
+// more; a refused renewal tells.
 #ifndef WORKER_DEDUP_H
 #define WORKER_DEDUP_H
 

@@ -280,6 +280,20 @@ static void a_repair_does_not_touch_what_is_newer(void **state)
     assert_string_equal(redis(w, "GET t:d:second"), "s|1.2|" THEIRS "|00000000000000f0|0|5|job|1|x");
 }
 
+static void a_claim_answered_too_late_is_made_again(void **state)
+{
+    struct world *w = *state;
+    redis(w, "PING");
+    w->config.worker.lease_ms = 1000;
+    kill(w->redis.pid, SIGSTOP);
+    dedup_claim(w->dedup, &SUBJECT, world_on_found, w);
+    world_run(w, 700);
+    kill(w->redis.pid, SIGCONT);
+    world_wait(w);
+    assert_int_equal(w->found.finding, DEDUP_GO);
+    assert_value(w, "made twice", "c|1.2|" MINE "|00000000000000f0|2|5|job|1|1000000,60000,w1");
+}
+
 static void proceed_goes_on_without_redis_and_marks_later(void **state)
 {
     struct world *w = *state;
@@ -363,6 +377,7 @@ int main(void)
         CASE(a_claim_sent_twice_goes_twice),
         CASE(marks_are_written_again_when_redis_forgot_them),
         CASE(a_repair_does_not_touch_what_is_newer),
+        CASE(a_claim_answered_too_late_is_made_again),
         CASE(proceed_goes_on_without_redis_and_marks_later),
         CASE(tokens_differ_even_between_parent_and_child),
         cmocka_unit_test(the_ring_keeps_the_last_seconds_in_order),
