@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // dedup_ring: see dedup_ring.h. Entries lie one after the other in one block, so that remembering costs a copy and
 // no allocation. An entry is never wrapped: one that does not fit at the end starts at the front, and a header
-// with no key fills the gap. At 10,000 jobs/s five seconds are some 15 MB; an idle worker holds a few kilobytes.
+// with no key fills the gap. Five seconds of 10,000 jobs/s are some 17 MB; above LIMIT_BYTES the oldest go early,
+// which still leaves more than the second or two that Redis can lose. An idle worker holds a few kilobytes.
 #include "worker/dedup_ring.h"
 
 #include "common/alloc.h"
 
 #include <stdlib.h>
 
-enum { FIRST_BYTES = 16 * 1024 };
+enum { FIRST_BYTES = 16 * 1024, LIMIT_BYTES = 16 * 1024 * 1024 };
 
 struct entry { // followed by key and value, padded to the alignment of this
     int64_t at_ms;
@@ -33,18 +34,24 @@ static size_t entry_size(const struct dedup_ring *r, size_t offset)
     return padded(sizeof *e + e->key_len + e->value_len);
 }
 
+static void drop_first(struct dedup_ring *r)
+{
+    size_t size = entry_size(r, r->head);
+    r->head = (r->head + size) % r->cap;
+    r->len -= size;
+}
+
 static void drop_old(struct dedup_ring *r, int64_t before_ms)
 {
     while (r->len > 0) {
         const struct entry *e = entry_at(r, r->head);
         if (e->key_len != 0 && e->at_ms >= before_ms)
             return;
-        size_t size = entry_size(r, r->head);
-        r->head = (r->head + size) % r->cap;
-        r->len -= size;
+        drop_first(r);
     }
 }
 
+// There is room (has_room).
 static void put(struct dedup_ring *r, const struct entry *head, const char *key, const char *value)
 {
     size_t tail = (r->head + r->len) % r->cap, size = padded(sizeof *head + head->key_len + head->value_len);
@@ -90,8 +97,12 @@ void dedup_ring_add(struct dedup_ring *r, struct slice key, struct slice value, 
     struct entry head = { now_ms, (uint32_t)key.len, (uint32_t)value.len };
     size_t size = padded(sizeof head + key.len + value.len);
     drop_old(r, now_ms - keep_ms);
-    while (!has_room(r, size))
-        grow(r, size);
+    while (!has_room(r, size)) {
+        if (r->cap >= LIMIT_BYTES && r->len > 0)
+            drop_first(r);
+        else
+            grow(r, size);
+    }
     put(r, &head, key.ptr, value.ptr);
 }
 

@@ -364,6 +364,21 @@ static void the_ring_keeps_the_last_seconds_in_order(void **state)
     dedup_ring_clear(&ring);
 }
 
+static void the_ring_is_bounded(void **state)
+{
+    (void)state;
+    struct dedup_ring ring = { 0 };
+    static char value[1000];
+    for (int n = 1; n <= 50000; n++) {
+        char key[16];
+        int len = snprintf(key, sizeof key, "%d|", n);
+        dedup_ring_add(&ring, (struct slice){ key, (size_t)len }, (struct slice){ value, sizeof value }, 1, 5000);
+    }
+    assert_true(ring.cap <= 16 << 20);
+    assert_true(ring.len <= ring.cap && ring.len > ring.cap - 2000);
+    dedup_ring_clear(&ring);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -381,6 +396,7 @@ int main(void)
         CASE(proceed_goes_on_without_redis_and_marks_later),
         CASE(tokens_differ_even_between_parent_and_child),
         cmocka_unit_test(the_ring_keeps_the_last_seconds_in_order),
+        cmocka_unit_test(the_ring_is_bounded),
     };
     return cmocka_run_group_tests_name("dedup", tests, NULL, NULL);
 }
