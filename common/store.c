@@ -3,15 +3,15 @@
 //
 //   DOWN -> CONNECTING -> SHAKING -> READY -> DOWN …
 //
-// A command is formatted once and moves between three queues: `waiting` (the link is not ready, or amnesia holds it
-// back), `sent` (on the link, in the order of the answers) and `first` (repairs). When a connection is lost, what
-// is in `sent` goes back to the front of where it came from, so the order a caller sees never changes; only the
-// connection's own commands die with it.
+// A command is formatted once and moves between three queues: `waiting` (the link is not ready, or amnesia
+// holds it back), `sent` (on the link, in the order of the answers) and `first` (repairs). When a connection
+// is lost, what is in `sent` goes back to the front of where it came from, so the order a caller sees never
+// changes; only the connection's own commands die with it.
 //
-// What can go wrong: an answer that is lost with the connection belongs to a command that was carried out; it is
-// carried out again. A server that does not answer (partition, SIGSTOP, a full disk under AOF) looks like one that
-// is busy: after 2 s the connection goes, whoever it was. A process that slept itself would see old timers before
-// new bytes, so the socket is read once more before a connection is given up.
+// What can go wrong: an answer that is lost with the connection belongs to a command that was carried out; it
+// is carried out again. A server that does not answer (partition, SIGSTOP, a full disk under AOF) looks like
+// one that is busy: after 2 s the connection goes, whoever it was. A process that slept itself would see old
+// timers before new bytes, so the socket is read once more before a connection is given up.
 #include "common/store.h"
 
 #include "common/alloc.h"
@@ -27,7 +27,7 @@
 
 enum { RETRY_FIRST_MS = 50, RETRY_LAST_MS = 2000, ANSWER_MS = 2000, TICK_MS = 250, IDLE_PING_MS = 1000 };
 
-// ---- the connection ----------------------------------------------------------------------------------------------
+// ---- the connection ---------------------------------------------------------------------------------------
 
 static int64_t jitter(struct store *s, int64_t ms) // +-20 %
 {
@@ -111,14 +111,15 @@ static void on_tick(void *arg)
         if (s->state == STORE_READY && s->sent.head == oldest && now_ms - oldest->written_ms > ANSWER_MS)
             store_drop(s, "no answer within 2 s");
     } else if (s->state == STORE_READY && oldest == NULL && now_ms - s->idle_ms > IDLE_PING_MS) {
-        struct store_command *ping = store_internal(s, NULL, NULL); // a dead peer is only noticed by talking to it
+        struct store_command *ping =
+            store_internal(s, NULL, NULL); // a dead peer is only noticed by talking to it
         store_format_head(&ping->bytes, 1);
         store_format_arg(&ping->bytes, SLICE("PING"));
         store_write(s, ping);
     }
 }
 
-// ---- ready -------------------------------------------------------------------------------------------------------
+// ---- ready ------------------------------------------------------------------------------------------------
 
 static void write_all(struct store *s, struct store_queue *q)
 {
@@ -143,14 +144,14 @@ static void note_birth(struct store *s)
     s->born_ms = dated || !s->known ? now_ms - s->server.uptime_ms : now_ms;
 }
 
-// The connection is worth something: it answered a command (or there was none to answer). Only now is the outage
-// over; a server out of memory lets everybody in and refuses every write.
+// The connection is worth something: it answered a command (or there was none to answer). Only now is the
+// outage over; a server out of memory lets everybody in and refuses every write.
 static void prove(struct store *s)
 {
     s->proven = true;
     s->retry_ms = RETRY_FIRST_MS;
-    log_info("store", "%s address=%s run_id=%.8s", s->complained ? "regained" : "connected", store_link_name(s->link),
-             s->server.run_id);
+    log_info("store", "%s address=%s run_id=%.8s", s->complained ? "regained" : "connected",
+             store_link_name(s->link), s->server.run_id);
     s->complained = false;
 }
 
@@ -200,7 +201,7 @@ void store_resume_in(struct store *s, int64_t delay_ms)
     loop_timer_in(s->resume, delay_ms);
 }
 
-// ---- answers -----------------------------------------------------------------------------------------------------
+// ---- answers ----------------------------------------------------------------------------------------------
 
 static bool starts_with(struct slice text, const char *word)
 {
@@ -210,8 +211,9 @@ static bool starts_with(struct slice text, const char *word)
 
 bool store_error_passes(struct slice error)
 {
-    static const char *const CODES[] = { "LOADING", "READONLY",   "MASTERDOWN", "BUSY ",  "TRYAGAIN",   "OOM",
-                                         "MISCONF", "NOREPLICAS", "NOAUTH",     "NOPERM", "CLUSTERDOWN", "UNKILLABLE" };
+    static const char *const CODES[] = { "LOADING",  "READONLY", "MASTERDOWN",  "BUSY ",
+                                         "TRYAGAIN", "OOM",      "MISCONF",     "NOREPLICAS",
+                                         "NOAUTH",   "NOPERM",   "CLUSTERDOWN", "UNKILLABLE" };
     // Servers before 7.0 wrap what a command inside a script said.
     bool wrapped = starts_with(error, "ERR Error running script");
     for (size_t i = 0; i < sizeof CODES / sizeof CODES[0]; i++) {
@@ -267,7 +269,7 @@ static void on_reply(void *arg, const struct store_reply *reply)
         cb(cb_arg, reply);
 }
 
-// ---- commands ----------------------------------------------------------------------------------------------------
+// ---- commands ---------------------------------------------------------------------------------------------
 
 void store_write(struct store *s, struct store_command *c)
 {
@@ -342,8 +344,8 @@ static struct store_command *eval_command(struct store *s, struct store_script *
     return c;
 }
 
-void store_eval(struct store *s, struct store_script *script, struct slice key, const struct slice *args, size_t count,
-                store_cb cb, void *arg)
+void store_eval(struct store *s, struct store_script *script, struct slice key, const struct slice *args,
+                size_t count, store_cb cb, void *arg)
 {
     struct store_command *c = eval_command(s, script, key, args, count);
     c->cb = cb;
@@ -351,8 +353,8 @@ void store_eval(struct store *s, struct store_script *script, struct slice key, 
     enqueue(s, c);
 }
 
-void store_eval_first(struct store *s, struct store_script *script, struct slice key, const struct slice *args,
-                      size_t count, store_cb cb, void *arg)
+void store_eval_first(struct store *s, struct store_script *script, struct slice key,
+                      const struct slice *args, size_t count, store_cb cb, void *arg)
 {
     struct store_command *c = eval_command(s, script, key, args, count);
     c->cb = cb;
@@ -375,7 +377,7 @@ struct store_script *store_script(struct store *s, const char *name, const char 
     return script;
 }
 
-// ---- life --------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 struct store *store_new(struct loop *loop, const struct config *c, const struct store_events *events)
 {
@@ -385,7 +387,9 @@ struct store *store_new(struct loop *loop, const struct config *c, const struct 
         s->events = *events;
     if (getrandom(&s->random, sizeof s->random, 0) != (ssize_t)sizeof s->random || s->random == 0)
         s->random = 1;
-    struct store_link_events link = { .on_open = on_open, .on_reply = on_reply, .on_lost = on_lost, .arg = s };
+    struct store_link_events link = {
+        .on_open = on_open, .on_reply = on_reply, .on_lost = on_lost, .arg = s
+    };
     s->link = store_link_new(loop, c, &link);
     s->retry = loop_timer_new(loop, open_link, s);
     s->tick = loop_timer_new(loop, on_tick, s);

@@ -3,12 +3,12 @@
 //
 //   CLOSED -> RESOLVING -> CONNECTING -> OPEN -> CLOSED
 //
-// What is written during a turn is collected and leaves in one write when the turn ends: a write a command costs
-// more than all the rest of talking to Redis. The descriptor is watched for writing only while the kernel's buffer
-// is full. A name with several addresses is tried one address an attempt.
+// What is written during a turn is collected and leaves in one write when the turn ends: a write a command
+// costs more than all the rest of talking to Redis. The descriptor is watched for writing only while the
+// kernel's buffer is full. A name with several addresses is tried one address an attempt.
 //
-// What can go wrong: any callback may close the link, so nothing of it is touched after one without looking at
-// `generation` again.
+// What can go wrong: any callback may close the link, so nothing of it is touched after one without looking
+// at `generation` again.
 #include "common/store_link.h"
 
 #include "common/alloc.h"
@@ -42,7 +42,8 @@ struct store_link {
     struct store_parser *parser;
     struct buf out;
     size_t out_sent; // of out
-    struct loop_timer *wake; // makes sure that the turn ends: what is written outside of one, or by a later hook
+    struct loop_timer
+        *wake; // makes sure that the turn ends: what is written outside of one, or by a later hook
     char name[160];
 };
 
@@ -53,7 +54,8 @@ static void on_wake(void *arg)
     (void)arg; // on_turn follows
 }
 
-struct store_link *store_link_new(struct loop *l, const struct config *c, const struct store_link_events *events)
+struct store_link *store_link_new(struct loop *l, const struct config *c,
+                                  const struct store_link_events *events)
 {
     struct store_link *k = xcalloc(1, sizeof *k);
     *k = (struct store_link){ .loop = l, .config = c, .events = *events, .fd = -1 };
@@ -107,7 +109,7 @@ static void lose(struct store_link *k, const char *why)
     k->events.on_lost(k->events.arg, why);
 }
 
-// ---- connecting --------------------------------------------------------------------------------------------------
+// ---- connecting -------------------------------------------------------------------------------------------
 
 static void on_ready(void *arg, int fd, int what);
 
@@ -179,7 +181,7 @@ static void finish_connect(struct store_link *k)
     k->events.on_open(k->events.arg);
 }
 
-// ---- open --------------------------------------------------------------------------------------------------------
+// ---- open -------------------------------------------------------------------------------------------------
 
 void store_link_write(struct store_link *k, const void *bytes, size_t len)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// store_queue: see store_queue.h. A command's text is made once and sent as often as the connection breaks; its
-// memory goes back to a pool, because there are three of them to every job.
+// store_queue: see store_queue.h. A command's text is made once and sent as often as the connection breaks;
+// its memory goes back to a pool, because there are three of them to every job.
 #include "common/store_queue.h"
 
 #include "common/alloc.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // store_reply: hiredis's reader, building our own reply objects.
 //
-// hiredis would build each reply of several allocations, and its asynchronous context adds one a command; together
-// that was most of what Redis cost us. The reader takes object functions, so ours bump a pointer in memory that is
-// kept from reply to reply. The connection itself is ours as well (store_link.c): the asynchronous context of 0.14
-// has no timeouts and frees itself from within its own callbacks.
+// hiredis would build each reply of several allocations, and its asynchronous context adds one a command;
+// together that was most of what Redis cost us. The reader takes object functions, so ours bump a pointer in
+// memory that is kept from reply to reply. The connection itself is ours as well (store_link.c): the
+// asynchronous context of 0.14 has no timeouts and frees itself from within its own callbacks.
 //
 // What can go wrong: a reply larger than a block gets a block of its own, freed with the next reply.
 #include "common/store_reply.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // store_resolve: getaddrinfo on a thread that lives for one question.
 //
-// The C library's resolver can take ten seconds and cannot be stopped, so nobody waits for it: the question is
-// shared by the thread and the loop, and whoever lets go of it last frees it. It runs once a reconnect, a thread
-// each time costs nothing that matters. Workers resolve next hops elsewhere (worker/resolver.h).
+// The C library's resolver can take ten seconds and cannot be stopped, so nobody waits for it: the question
+// is shared by the thread and the loop, and whoever lets go of it last frees it. It runs once a reconnect, a
+// thread each time costs nothing that matters. Workers resolve next hops elsewhere (worker/resolver.h).
 #include "common/store_resolve.h"
 
 #include "common/alloc.h"
@@ -91,7 +91,8 @@ static bool start_thread(struct question *q)
     return ok;
 }
 
-struct store_resolve *store_resolve_start(struct loop *l, const char *host, int port, store_resolve_cb cb, void *arg)
+struct store_resolve *store_resolve_start(struct loop *l, const char *host, int port, store_resolve_cb cb,
+                                          void *arg)
 {
     struct question *q = xcalloc(1, sizeof *q);
     snprintf(q->host, sizeof q->host, "%s", host);

@@ -24,7 +24,8 @@ struct store_addresses {
 typedef void (*store_resolve_cb)(void *arg, const struct store_addresses *found);
 
 // Addresses and "localhost" are answered at once, from within; then the result is NULL.
-struct store_resolve *store_resolve_start(struct loop *l, const char *host, int port, store_resolve_cb cb, void *arg);
+struct store_resolve *store_resolve_start(struct loop *l, const char *host, int port, store_resolve_cb cb,
+                                          void *arg);
 void store_resolve_cancel(struct store_resolve *r); // cb is not called any more; not from within cb
 
 #endif

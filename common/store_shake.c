@@ -3,12 +3,12 @@
 //
 //   AUTH, CLIENT SETNAME, SELECT, SCRIPT LOAD (all scripts), INFO server, INFO replication
 //
-// All of it leaves in one write; the last answer decides. Scripts are loaded on every connection because a restart
-// or failover forgets them and would answer NOSCRIPT to everything that is pipelined by then. INFO tells whether
-// this is still the server that we know.
+// All of it leaves in one write; the last answer decides. Scripts are loaded on every connection because a
+// restart or failover forgets them and would answer NOSCRIPT to everything that is pipelined by then. INFO
+// tells whether this is still the server that we know.
 //
-// What can go wrong: a server that hides INFO (an ACL) cannot be told from another one, so every reconnect then
-// counts as amnesia: slower, never wrong.
+// What can go wrong: a server that hides INFO (an ACL) cannot be told from another one, so every reconnect
+// then counts as amnesia: slower, never wrong.
 #include "common/store_state.h"
 
 #include "common/alloc.h"
@@ -28,8 +28,9 @@ static void say(struct store *s, store_cb cb, void *arg, size_t count, const cha
     store_write(s, c);
 }
 
-#define SAY(s, cb, arg, ...)                                                                                           \
-    say(s, cb, arg, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(const char *), (const char *[]){ __VA_ARGS__ })
+#define SAY(s, cb, arg, ...)                                                                                 \
+    say(s, cb, arg, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(const char *),                          \
+        (const char *[]){ __VA_ARGS__ })
 
 static void remember_failure(struct store *s, const char *what, const struct store_reply *reply)
 {
@@ -43,7 +44,8 @@ static void on_auth(void *arg, const struct store_reply *reply)
     remember_failure(s, "AUTH", reply);
     if (reply->type == STORE_ERROR && !s->auth_complained) {
         s->auth_complained = true;
-        log_error("store", "refused address=%s error=\"%.*s\" hint=\"check redis.username and redis.password\"",
+        log_error("store",
+                  "refused address=%s error=\"%.*s\" hint=\"check redis.username and redis.password\"",
                   store_link_name(s->link), (int)reply->text.len, reply->text.ptr);
     } else if (reply->type != STORE_ERROR) {
         s->auth_complained = false;
@@ -65,7 +67,8 @@ static void on_loaded(void *arg, const struct store_reply *reply)
         remember_failure(script->store, "SCRIPT LOAD", reply);
     } else {
         script->broken = true;
-        log_error("store", "script refused name=%s error=\"%.*s\"", script->name, (int)reply->text.len, reply->text.ptr);
+        log_error("store", "script refused name=%s error=\"%.*s\"", script->name, (int)reply->text.len,
+                  reply->text.ptr);
     }
 }
 

@@ -39,16 +39,16 @@ struct store {
     struct store_script *scripts;
 
     struct loop_timer *retry, *tick, *resume;
-    int64_t retry_ms;  // next back-off
-    int64_t opened_ms; // when this connection was begun
-    int64_t idle_ms;   // when something was last written
+    int64_t retry_ms;                   // next back-off
+    int64_t opened_ms;                  // when this connection was begun
+    int64_t idle_ms;                    // when something was last written
     struct store_server server, before; // before: of the last connection that was ready
-    bool known;          // before is set
-    int64_t born_ms;     // when the server started or failed over, by our clock
-    bool proven;         // this connection has answered
-    bool complained;     // one log line an outage
+    bool known;                         // before is set
+    int64_t born_ms;                    // when the server started or failed over, by our clock
+    bool proven;                        // this connection has answered
+    bool complained;                    // one log line an outage
     bool auth_complained;
-    char why[200];       // why the handshake failed
+    char why[200]; // why the handshake failed
     uint64_t random;
 };
 

@@ -4,24 +4,28 @@
 //   claimed -> failed -> queued         claimed -> unknown -> queued (its waiting record)
 //   claimed -> sent, claimed -> dead    claimed -> queued (released)      any -> sent
 //
-// A claim is SET NX and costs no script unless something is there. Everything else is one script, or, for `sent`,
-// one SET that returns what it replaced. A command may be carried out twice (its reply was lost): the second one
-// finds its own token and says the same again.
+// A claim is SET NX and costs no script unless something is there. Everything else is one script, or, for
+// `sent`, one SET that returns what it replaced. A command may be carried out twice (its reply was lost): the
+// second one finds its own token and says the same again.
 //
 // tests/explorer walks through this protocol and found four holes in the table that it began with:
 //
-// 1. A refused verdict must not simply complete. The record that stands in the way may be `sent` by a worker that
-//    died before its event was filed, or a claim that rests on the very copy of the record we hold. Refused means:
-//    look the record up and act on what is found; if nothing is in the way any more, write the verdict again.
+// 1. A refused verdict must not simply complete. The record that stands in the way may be `sent` by a worker
+// that
+//    died before its event was filed, or a claim that rests on the very copy of the record we hold. Refused
+//    means: look the record up and act on what is found; if nothing is in the way any more, write the verdict
+//    again.
 // 2. Which of two writes is newer cannot be told from epoch and token once claims were released. Every value
 //    carries a version, one higher than what it replaced; only repairs after amnesia compare it.
-// 3. A worker that repaired first must not claim before the others have repaired too. So claims stay paused until
+// 3. A worker that repaired first must not claim before the others have repaired too. So claims stay paused
+// until
 //    the server is STORE_YOUNG_MS old, which gives every live worker time to notice and come back.
-// 4. A release does not restore what the claim replaced, and does not delete: both let an older copy begin again.
+// 4. A release does not restore what the claim replaced, and does not delete: both let an older copy begin
+// again.
 //    It writes `queued` with the claim's own epoch, which is true: the record exists and will be read again.
 //
-// What stays open is in dedup.h's promise: a worker that dies (or is stopped) in the seconds in which Redis loses
-// writes can lead to one attempt repeated.
+// What stays open is in dedup.h's promise: a worker that dies (or is stopped) in the seconds in which Redis
+// loses writes can lead to one attempt repeated.
 #include "worker/dedup.h"
 
 #include "common/alloc.h"
@@ -71,7 +75,7 @@ void dedup_token(struct dedup *d, char token[DEDUP_TOKEN_SIZE])
     dedup_tokens_next(&d->tokens, token);
 }
 
-// ---- calls -------------------------------------------------------------------------------------------------------
+// ---- calls ------------------------------------------------------------------------------------------------
 
 static struct call *call_new(struct dedup *d, const struct dedup_subject *s)
 {
@@ -105,7 +109,8 @@ static void call_free(struct call *c)
 static void remember(struct call *c, struct slice value)
 {
     if (value.len > 0)
-        dedup_ring_add(&c->dedup->ring, slice_of(c->key), value, store_now_ms(c->dedup->store), KEEP_MARKS_MS);
+        dedup_ring_add(&c->dedup->ring, slice_of(c->key), value, store_now_ms(c->dedup->store),
+                       KEEP_MARKS_MS);
 }
 
 static void log_error_reply(struct dedup *d, const char *key, struct slice text)
@@ -123,7 +128,8 @@ static bool unfenced(const struct dedup *d)
     return d->config->dedup.on_unavailable == ON_UNAVAILABLE_PROCEED && !store_is_up(d->store);
 }
 
-static void put_common(const struct dedup *d, const struct dedup_subject *s, struct slice *args, char numbers[3][24])
+static void put_common(const struct dedup *d, const struct dedup_subject *s, struct slice *args,
+                       char numbers[3][24])
 {
     snprintf(numbers[0], 24, "%" PRIu32, s->epoch.generation);
     snprintf(numbers[1], 24, "%" PRIu32, s->epoch.try_no);
@@ -138,7 +144,8 @@ static void put_common(const struct dedup *d, const struct dedup_subject *s, str
 }
 
 // extra: up to two more arguments, absent ones (ptr NULL) are left out.
-static void eval(struct call *c, struct store_script *script, struct slice first, struct slice second, store_cb cb)
+static void eval(struct call *c, struct store_script *script, struct slice first, struct slice second,
+                 store_cb cb)
 {
     struct slice args[DEDUP_COMMON_ARGS + 2];
     char numbers[3][24];
@@ -151,7 +158,7 @@ static void eval(struct call *c, struct store_script *script, struct slice first
     store_eval(c->dedup->store, script, slice_of(c->key), args, count, cb, c);
 }
 
-// ---- claims and look-ups -----------------------------------------------------------------------------------------
+// ---- claims and look-ups ----------------------------------------------------------------------------------
 
 static const char *const FINDINGS[] = {
     [DEDUP_GO] = "go",
@@ -174,7 +181,9 @@ static bool parse_finding(const struct store_reply *reply, struct dedup_reply *o
     for (size_t f = 0; f < sizeof FINDINGS / sizeof FINDINGS[0]; f++) {
         if (!slice_is(i[0].text, FINDINGS[f]))
             continue;
-        *out = (struct dedup_reply){ .finding = (enum dedup_finding)f, .wait_ms = i[1].integer, .detail = i[2].text,
+        *out = (struct dedup_reply){ .finding = (enum dedup_finding)f,
+                                     .wait_ms = i[1].integer,
+                                     .detail = i[2].text,
                                      .epoch = { (uint32_t)i[3].integer, (uint32_t)i[4].integer } };
         return true;
     }
@@ -183,8 +192,9 @@ static bool parse_finding(const struct store_reply *reply, struct dedup_reply *o
 
 static void find(struct call *c, const char *mode);
 
-// Redis was away or we were stopped: by now the lease may be over or about to be, and another worker may say so the
-// moment after we look. Asking again with the same token begins a lease that is worth starting an attempt in.
+// Redis was away or we were stopped: by now the lease may be over or about to be, and another worker may say
+// so the moment after we look. Asking again with the same token begins a lease that is worth starting an
+// attempt in.
 static bool is_late(const struct call *c)
 {
     return store_now_ms(c->dedup->store) - c->asked_ms > c->dedup->config->worker.lease_ms / 2;
@@ -249,8 +259,8 @@ void dedup_claim(struct dedup *d, const struct dedup_subject *s, dedup_claim_cb 
     buf_puts(&c->value, d->lease);
     buf_putc(&c->value, ',');
     buf_puts(&c->value, d->worker_id);
-    struct slice args[] = { SLICE("SET"), slice_of(c->key), buf_slice(&c->value), SLICE("PX"), slice_of(d->life),
-                            SLICE("NX") };
+    struct slice args[] = { SLICE("SET"), slice_of(c->key),  buf_slice(&c->value),
+                            SLICE("PX"),  slice_of(d->life), SLICE("NX") };
     store_command(d->store, args, sizeof args / sizeof args[0], on_set, c);
 }
 
@@ -266,7 +276,7 @@ void dedup_lookup(struct dedup *d, const struct dedup_subject *s, dedup_claim_cb
     find(c, "look");
 }
 
-// ---- marks -------------------------------------------------------------------------------------------------------
+// ---- marks ------------------------------------------------------------------------------------------------
 
 static void answer_mark(struct call *c, bool taken, struct slice previous)
 {
@@ -324,22 +334,26 @@ static void mark(struct dedup *d, const struct dedup_subject *s, const char *sta
     let_go_unfenced(c);
 }
 
-void dedup_failed(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb, void *arg)
+void dedup_failed(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb,
+                  void *arg)
 {
     mark(d, s, "f", detail, cb, arg);
 }
 
-void dedup_unknown(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb, void *arg)
+void dedup_unknown(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb,
+                   void *arg)
 {
     mark(d, s, "u", detail, cb, arg);
 }
 
-void dedup_dead(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb, void *arg)
+void dedup_dead(struct dedup *d, const struct dedup_subject *s, struct slice detail, dedup_mark_cb cb,
+                void *arg)
 {
     mark(d, s, "d", detail, cb, arg);
 }
 
-void dedup_queued(struct dedup *d, const struct dedup_subject *s, struct epoch continuation, dedup_mark_cb cb, void *arg)
+void dedup_queued(struct dedup *d, const struct dedup_subject *s, struct epoch continuation, dedup_mark_cb cb,
+                  void *arg)
 {
     char generation[24], try_no[24];
     if (too_many_unfenced(d)) {
@@ -380,7 +394,8 @@ static void on_sent(void *arg, const struct store_reply *reply)
     answer_mark(c, reply->type != STORE_ERROR, previous);
 }
 
-void dedup_sent(struct dedup *d, const struct dedup_subject *s, struct slice provider_id, dedup_mark_cb cb, void *arg)
+void dedup_sent(struct dedup *d, const struct dedup_subject *s, struct slice provider_id, dedup_mark_cb cb,
+                void *arg)
 {
     if (too_many_unfenced(d)) {
         cb(arg, true, SLICE(""));
@@ -389,13 +404,13 @@ void dedup_sent(struct dedup *d, const struct dedup_subject *s, struct slice pro
     struct call *c = mark_call(d, s, cb, arg);
     dedup_value_put(&c->value, 's', s, 0); // never replaced, so its version is never asked for
     buf_put_slice(&c->value, provider_id);
-    struct slice args[] = { SLICE("SET"), slice_of(c->key), buf_slice(&c->value), SLICE("PX"), slice_of(d->life),
-                            SLICE("GET") };
+    struct slice args[] = { SLICE("SET"), slice_of(c->key),  buf_slice(&c->value),
+                            SLICE("PX"),  slice_of(d->life), SLICE("GET") };
     store_command(d->store, args, sizeof args / sizeof args[0], on_sent, c);
     let_go_unfenced(c);
 }
 
-// ---- amnesia -----------------------------------------------------------------------------------------------------
+// ---- amnesia ----------------------------------------------------------------------------------------------
 
 static void on_repaired(void *arg, const struct store_reply *reply)
 {
@@ -419,7 +434,7 @@ void dedup_repair(struct dedup *d)
     store_resume_in(d->store, wait_ms);
 }
 
-// ---- life --------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------------------
 
 struct dedup *dedup_new(struct store *store, const struct config *c, const char *worker_id)
 {

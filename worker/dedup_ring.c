@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// dedup_ring: see dedup_ring.h. Entries lie one after the other in one block, so that remembering costs a copy and
-// no allocation. An entry is never wrapped: one that does not fit at the end starts at the front, and a header
-// with no key fills the gap. Five seconds of 10,000 jobs/s are some 17 MB; above LIMIT_BYTES the oldest go early,
-// which still leaves more than the second or two that Redis can lose. An idle worker holds a few kilobytes.
+// dedup_ring: see dedup_ring.h. Entries lie one after the other in one block, so that remembering costs a
+// copy and no allocation. An entry is never wrapped: one that does not fit at the end starts at the front,
+// and a header with no key fills the gap. Five seconds of 10,000 jobs/s are some 17 MB; above LIMIT_BYTES the
+// oldest go early, which still leaves more than the second or two that Redis can lose. An idle worker holds a
+// few kilobytes.
 #include "worker/dedup_ring.h"
 
 #include "common/alloc.h"
@@ -92,7 +93,8 @@ static void grow(struct dedup_ring *r, size_t size)
     *r = bigger;
 }
 
-void dedup_ring_add(struct dedup_ring *r, struct slice key, struct slice value, int64_t now_ms, int64_t keep_ms)
+void dedup_ring_add(struct dedup_ring *r, struct slice key, struct slice value, int64_t now_ms,
+                    int64_t keep_ms)
 {
     struct entry head = { now_ms, (uint32_t)key.len, (uint32_t)value.len };
     size_t size = padded(sizeof head + key.len + value.len);
@@ -106,7 +108,8 @@ void dedup_ring_add(struct dedup_ring *r, struct slice key, struct slice value, 
     put(r, &head, key.ptr, value.ptr);
 }
 
-void dedup_ring_each(const struct dedup_ring *r, void (*see)(void *arg, struct slice key, struct slice value), void *arg)
+void dedup_ring_each(const struct dedup_ring *r, void (*see)(void *arg, struct slice key, struct slice value),
+                     void *arg)
 {
     for (size_t done = 0; done < r->len; done += entry_size(r, r->head + done)) {
         const struct entry *e = entry_at(r, r->head + done);

@@ -12,10 +12,12 @@ struct dedup_ring { // all zero is empty
 
 // Remembers a pair and forgets what is older than keep_ms. Old ones stay until something newer comes: after a
 // quiet hour the last marks are still there, and writing them again does no harm.
-void dedup_ring_add(struct dedup_ring *r, struct slice key, struct slice value, int64_t now_ms, int64_t keep_ms);
+void dedup_ring_add(struct dedup_ring *r, struct slice key, struct slice value, int64_t now_ms,
+                    int64_t keep_ms);
 
 // Every pair, oldest first. key and value are valid during the call.
-void dedup_ring_each(const struct dedup_ring *r, void (*see)(void *arg, struct slice key, struct slice value), void *arg);
+void dedup_ring_each(const struct dedup_ring *r, void (*see)(void *arg, struct slice key, struct slice value),
+                     void *arg);
 
 void dedup_ring_clear(struct dedup_ring *r);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dedup_scripts: the transitions of the dedup record as Lua, one script each. Which rules they follow and why:
-// dedup.c; the same rules over a struct: tests/explorer/rules.c.
+// dedup_scripts: the transitions of the dedup record as Lua, one script each. Which rules they follow and
+// why: dedup.c; the same rules over a struct: tests/explorer/rules.c.
 #ifndef WORKER_DEDUP_SCRIPTS_H
 #define WORKER_DEDUP_SCRIPTS_H
 

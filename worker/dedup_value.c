@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // dedup_value: the text of a record as the worker writes it without a script, and the owner tokens.
 //
-// The job id is preceded by its length because it may hold anything a publisher likes, bars included. A token must
-// be unlike any other in the fleet for as long as the record lives: 64 bits from a generator seeded by the system,
-// and seeded again in a child after fork, which would otherwise go on with its parent's numbers.
+// The job id is preceded by its length because it may hold anything a publisher likes, bars included. A token
+// must be unlike any other in the fleet for as long as the record lives: 64 bits from a generator seeded by
+// the system, and seeded again in a child after fork, which would otherwise go on with its parent's numbers.
 #include "worker/dedup_value.h"
 
 #include "common/log.h"

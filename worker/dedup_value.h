@@ -8,8 +8,8 @@
 // Everything up to and with the bar before the detail; the detail is appended by the caller.
 void dedup_value_put(struct buf *out, char state, const struct dedup_subject *s, int version);
 
-// The provider id of the acceptance that value records ("-" when it has no name); "" when value records none, or
-// when the owner of token wrote it. Borrowed from value.
+// The provider id of the acceptance that value records ("-" when it has no name); "" when value records none,
+// or when the owner of token wrote it. Borrowed from value.
 struct slice dedup_value_acceptance(struct slice value, const char *token);
 
 struct dedup_tokens { // all zero is ready to use

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// redis_fixture: a redis-server of the test's own, on a unix socket in a temporary folder. The kernel kills it when
-// the test dies, however that dies.
+// redis_fixture: a redis-server of the test's own, on a unix socket in a temporary folder. The kernel kills
+// it when the test dies, however that dies.
 #ifndef TESTS_COMMON_REDIS_FIXTURE_H
 #define TESTS_COMMON_REDIS_FIXTURE_H
 
@@ -23,9 +23,9 @@ static inline void redis_start(struct redis_fixture *r, const char *password)
     r->pid = fork();
     if (r->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("redis-server", "redis-server", "--port", r->port, "--bind", "127.0.0.1", "--unixsocket", r->socket,
-               "--dir", r->folder, "--save", "", "--appendonly", "no", "--logfile", "redis.log", "--requirepass",
-               password != NULL ? password : "", (char *)NULL);
+        execlp("redis-server", "redis-server", "--port", r->port, "--bind", "127.0.0.1", "--unixsocket",
+               r->socket, "--dir", r->folder, "--save", "", "--appendonly", "no", "--logfile", "redis.log",
+               "--requirepass", password != NULL ? password : "", (char *)NULL);
         perror("redis-server");
         _exit(127);
     }

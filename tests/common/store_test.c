@@ -67,11 +67,11 @@ static void run(struct world *w, const char *what, int64_t at_most_ms)
     w->wait_for = "";
 }
 
-#define RUN(w, what, ms)                                                                                               \
-    do {                                                                                                               \
-        run(w, what, ms);                                                                                              \
-        if ((w)->timed_out)                                                                                            \
-            fail_msg("got nothing within %d ms, want %s", (int)(ms), what);                                            \
+#define RUN(w, what, ms)                                                                                     \
+    do {                                                                                                     \
+        run(w, what, ms);                                                                                    \
+        if ((w)->timed_out)                                                                                  \
+            fail_msg("got nothing within %d ms, want %s", (int)(ms), what);                                  \
     } while (0)
 
 static void open_store(struct world *w)
@@ -124,8 +124,8 @@ static void on_answer(void *arg, const struct store_reply *reply)
     else if (reply->type == STORE_ARRAY)
         snprintf(w->transcript + at, room, "[%zu] ", reply->count);
     else
-        snprintf(w->transcript + at, room, "%s%.*s ", reply->type == STORE_ERROR ? "!" : "", (int)reply->text.len,
-                 reply->text.ptr);
+        snprintf(w->transcript + at, room, "%s%.*s ", reply->type == STORE_ERROR ? "!" : "",
+                 (int)reply->text.len, reply->text.ptr);
     if (++w->answers >= w->wanted && strcmp(w->wait_for, "answers") == 0)
         loop_stop(w->loop);
 }
@@ -149,7 +149,7 @@ static void assert_transcript(struct world *w, const char *want)
         fail_msg("got %s, want %s", w->transcript, want);
 }
 
-// ---- cases -------------------------------------------------------------------------------------------------------
+// ---- cases ------------------------------------------------------------------------------------------------
 
 static void answers_come_in_order_with_their_types(void **state)
 {
@@ -163,7 +163,8 @@ static void answers_come_in_order_with_their_types(void **state)
     say(w, "LRANGE list 0 -1");
     say(w, "INCR list");
     RUN(w, "answers", 5000);
-    assert_transcript(w, "OK 2 2 nil 3 [3] !WRONGTYPE Operation against a key holding the wrong kind of value ");
+    assert_transcript(w,
+                      "OK 2 2 nil 3 [3] !WRONGTYPE Operation against a key holding the wrong kind of value ");
 }
 
 struct nested {
@@ -174,8 +175,9 @@ struct nested {
 static void on_nested(void *arg, const struct store_reply *r)
 {
     struct nested *n = arg;
-    n->ok = r->type == STORE_ARRAY && r->count == 3 && r->items[0].integer == 1 && r->items[1].type == STORE_ARRAY &&
-            r->items[1].count == 2 && slice_is(r->items[1].items[1].text, "b") && r->items[2].type == STORE_STRING &&
+    n->ok = r->type == STORE_ARRAY && r->count == 3 && r->items[0].integer == 1 &&
+            r->items[1].type == STORE_ARRAY && r->items[1].count == 2 &&
+            slice_is(r->items[1].items[1].text, "b") && r->items[2].type == STORE_STRING &&
             r->items[2].text.len == 200000 && r->items[2].text.ptr[199999] == 'x';
     loop_stop(n->w->loop);
 }
@@ -185,7 +187,8 @@ static void nested_and_large_replies_arrive_whole(void **state)
     struct world *w = *state;
     start_up(w);
     struct nested n = { .w = w };
-    struct slice args[] = { SLICE("EVAL"), SLICE("return {1, {'a', 'b'}, string.rep('x', 200000)}"), SLICE("0") };
+    struct slice args[] = { SLICE("EVAL"), SLICE("return {1, {'a', 'b'}, string.rep('x', 200000)}"),
+                            SLICE("0") };
     store_command(w->store, args, 3, on_nested, &n);
     RUN(w, "nested", 5000);
     assert_true(n.ok);
@@ -195,7 +198,8 @@ static void bytes_are_kept_as_they_are(void **state)
 {
     struct world *w = *state;
     start_up(w);
-    struct slice set[] = { SLICE("SET"), SLICE("k"), SLICE("a\0b\r\nc") }, len[] = { SLICE("STRLEN"), SLICE("k") };
+    struct slice set[] = { SLICE("SET"), SLICE("k"), SLICE("a\0b\r\nc") },
+                 len[] = { SLICE("STRLEN"), SLICE("k") };
     w->wanted = 2;
     store_command(w->store, set, 3, on_answer, w);
     store_command(w->store, len, 2, on_answer, w);
@@ -288,7 +292,8 @@ static void scripts_survive_that_the_server_forgets_them(void **state)
 {
     struct world *w = *state;
     start_up(w);
-    struct store_script *script = store_script(w->store, "append", "return redis.call('APPEND', KEYS[1], ARGV[1])");
+    struct store_script *script =
+        store_script(w->store, "append", "return redis.call('APPEND', KEYS[1], ARGV[1])");
     struct slice x = SLICE("x");
     for (int round = 0; round < 3; round++) {
         say(w, "SCRIPT FLUSH");

@@ -51,7 +51,8 @@ const char *model_judge(const struct state *s)
     }
     if (wrong != NULL || s->accepted == 0 || s->resent[0] != 0 || s->resent[1] != 0)
         return wrong;
-    bool visible = s->accepted_event[0] || s->accepted_event[1] || s->letter_unknown[0] || s->letter_unknown[1];
+    bool visible =
+        s->accepted_event[0] || s->accepted_event[1] || s->letter_unknown[0] || s->letter_unknown[1];
     return visible ? NULL : "accepted mail shown as dead only";
 }
 

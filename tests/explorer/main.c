@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// explorer: walks every interleaving of the dedup and settle protocol in small worlds and says whether its promises
-// hold. See README.md.
+// explorer: walks every interleaving of the dedup and settle protocol in small worlds and says whether its
+// promises hold. See README.md.
 #include "tests/explorer/search.h"
 
 #include "common/clock.h"
@@ -9,34 +9,84 @@
 
 static const struct scenario SCENARIOS[] = {
     // Small worlds first: a broken rule is mostly found in one of them.
-    { .name = "moved partitions and carried attempts", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 1 },
+    { .name = "moved partitions and carried attempts",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 1 },
       .left = { [CRASH] = 2, [REBALANCE] = 1, [CARRY] = 1, [GIVE_BACK] = 1 } },
-    { .name = "two jobs with one key and other content", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 1, 1 },
-      .conflict = true, .left = { [CRASH] = 1, [STOP] = 1, [LOST_REPLY] = 1 } },
-    { .name = "redis loses writes, hold", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 2 },
+    { .name = "two jobs with one key and other content",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 1, 1 },
+      .conflict = true,
+      .left = { [CRASH] = 1, [STOP] = 1, [LOST_REPLY] = 1 } },
+    { .name = "redis loses writes, hold",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 2 },
       .left = { [LOST_WRITE] = 1, [LOST_REPLY] = 1, [REPLAY] = 1, [GIVE_BACK] = 1 } },
-    { .name = "redis loses writes, a worker was stopped", .policy = HOLD_AFTER_WINDOW, .max_try = 1, .copies = { 2 },
+    { .name = "redis loses writes, a worker was stopped",
+      .policy = HOLD_AFTER_WINDOW,
+      .max_try = 1,
+      .copies = { 2 },
       .left = { [LOST_WRITE] = 1, [STOP] = 1, [FEEDBACK] = 1 } },
-    { .name = "gates against claims", .policy = HOLD_AFTER_WINDOW, .max_try = 1, .copies = { 1 },
+    { .name = "gates against claims",
+      .policy = HOLD_AFTER_WINDOW,
+      .max_try = 1,
+      .copies = { 1 },
       .left = { [CRASH] = 1, [REBALANCE] = 1, [STOP] = 1, [EXPIRE] = 1, [GIVE_BACK] = 1, [LOST_REPLY] = 1 } },
-    { .name = "redis loses writes, partitions move", .policy = RESEND, .max_try = 1, .copies = { 1 },
+    { .name = "redis loses writes, partitions move",
+      .policy = RESEND,
+      .max_try = 1,
+      .copies = { 1 },
       .left = { [LOST_WRITE] = 1, [REBALANCE] = 1, [CARRY] = 1, [GIVE_BACK] = 1, [EXPIRE] = 1 } },
-    { .name = "two copies, crash and stopped worker, hold", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 2 },
+    { .name = "two copies, crash and stopped worker, hold",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 2 },
       .left = { [CRASH] = 1, [STOP] = 1, [LOST_REPLY] = 1, [REPLAY] = 1 } },
-    { .name = "one copy, crashes and a stopped worker, hold", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 1 },
+    { .name = "one copy, crashes and a stopped worker, hold",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 1 },
       .left = { [CRASH] = 2, [STOP] = 1, [LOST_REPLY] = 1, [REPLAY] = 1 } },
-    { .name = "two copies, resend", .policy = RESEND, .max_try = 2, .copies = { 2 },
+    { .name = "two copies, resend",
+      .policy = RESEND,
+      .max_try = 2,
+      .copies = { 2 },
       .left = { [CRASH] = 1, [STOP] = 1, [FEEDBACK] = 1 } },
-    { .name = "two copies, hold after a window, feedback", .policy = HOLD_AFTER_WINDOW, .max_try = 1, .copies = { 2 },
+    { .name = "two copies, hold after a window, feedback",
+      .policy = HOLD_AFTER_WINDOW,
+      .max_try = 1,
+      .copies = { 2 },
       .left = { [CRASH] = 1, [STOP] = 1, [REPLAY] = 1, [FEEDBACK] = 1 } },
-    { .name = "two jobs with one content", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 1, 1 },
+    { .name = "two jobs with one content",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 1, 1 },
       .left = { [CRASH] = 1, [STOP] = 1, [REPLAY] = 1, [GIVE_BACK] = 1 } },
-    { .name = "moved partitions, carried attempts, replay", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 1 },
-      .left = { [CRASH] = 1, [REBALANCE] = 1, [CARRY] = 1, [GIVE_BACK] = 1, [REPLAY] = 1, [LOST_REPLY] = 1 } },
-    { .name = "redis loses writes and a worker dies", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 2 },
-      .residue = true, .left = { [LOST_WRITE] = 1, [CRASH] = 1, [REPLAY] = 1 } },
-    { .name = "redis loses writes while a worker is stopped", .policy = HOLD_AT_ONCE, .max_try = 1, .copies = { 2 },
-      .residue = true, .left = { [LOST_WRITE] = 1, [STOP] = 1 } },
+    { .name = "moved partitions, carried attempts, replay",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 1 },
+      .left = { [CRASH] = 1,
+                [REBALANCE] = 1,
+                [CARRY] = 1,
+                [GIVE_BACK] = 1,
+                [REPLAY] = 1,
+                [LOST_REPLY] = 1 } },
+    { .name = "redis loses writes and a worker dies",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 2 },
+      .residue = true,
+      .left = { [LOST_WRITE] = 1, [CRASH] = 1, [REPLAY] = 1 } },
+    { .name = "redis loses writes while a worker is stopped",
+      .policy = HOLD_AT_ONCE,
+      .max_try = 1,
+      .copies = { 2 },
+      .residue = true,
+      .left = { [LOST_WRITE] = 1, [STOP] = 1 } },
 };
 enum { SCENARIO_COUNT = sizeof SCENARIOS / sizeof SCENARIOS[0] };
 
@@ -69,8 +119,10 @@ enum { BREAK_COUNT = sizeof BREAKS / sizeof BREAKS[0] };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: explorer [--break RULE] [--quiet]\n\n"
-                    "Without --break: 0 when the protocol is clean. With it: 0 when a violation was found.\nrules:\n");
+    fprintf(
+        stderr,
+        "usage: explorer [--break RULE] [--quiet]\n\n"
+        "Without --break: 0 when the protocol is clean. With it: 0 when a violation was found.\nrules:\n");
     for (int i = 0; i < BREAK_COUNT; i++)
         fprintf(stderr, "  %-16s %s\n", BREAKS[i].name, BREAKS[i].what);
     return 64;
@@ -85,8 +137,11 @@ static int explore(const struct scenario *sc, unsigned broken, bool quiet)
     int kinds = 0;
     for (; f[kinds].what != NULL; kinds++)
         ;
-    printf("%-50s %8u states  %5lld ms  %s\n", sc->name, search_states(s), (long long)(clock_mono_ms() - start_ms),
-           kinds == 0 ? "clean" : sc->residue ? "residue:" : "VIOLATED:");
+    printf("%-50s %8u states  %5lld ms  %s\n", sc->name, search_states(s),
+           (long long)(clock_mono_ms() - start_ms),
+           kinds == 0    ? "clean"
+           : sc->residue ? "residue:"
+                         : "VIOLATED:");
     for (int i = 0; i < kinds; i++) {
         printf("  %s (%u states), shortest way:\n", f[i].what, f[i].count);
         if (!quiet)

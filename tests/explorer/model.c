@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // model: everything that can happen next, one function a happening.
 //
-// A worker goes IDLE -> CLAIM -> READY -> SENDING -> VERDICT -> FILE_IT -> QUEUE -> COMPLETE -> IDLE, or by way of
-// LOOK and GATE, or falls back to CLAIM or RELEASE while nothing has begun. Between any two of these it can be
-// killed or stopped, its partition can move, and the other worker can do anything. A step that talks to Redis is
-// the command and its reply in one; the reply can be lost, then the same command is sent again.
+// A worker goes IDLE -> CLAIM -> READY -> SENDING -> VERDICT -> FILE_IT -> QUEUE -> COMPLETE -> IDLE, or by
+// way of LOOK and GATE, or falls back to CLAIM or RELEASE while nothing has begun. Between any two of these
+// it can be killed or stopped, its partition can move, and the other worker can do anything. A step that
+// talks to Redis is the command and its reply in one; the reply can be lost, then the same command is sent
+// again.
 //
-// Time has no clock: what takes long (a lease, a wait on a belt) is over whenever the explorer says so, unless the
-// protocol keeps it alive (a renewed lease).
+// Time has no clock: what takes long (a lease, a wait on a belt) is over whenever the explorer says so,
+// unless the protocol keeps it alive (a renewed lease).
 #include "tests/explorer/model.h"
 
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static void set_epoch_bit(uint8_t *bits, uint8_t epoch)
     *bits = (uint8_t)(*bits | 1U << (epoch & 7));
 }
 
-// --- Redis ---------------------------------------------------------------------------------------------------
+// --- Redis -------------------------------------------------------------------------------------------------
 
 static bool redis_open(const struct turn *t, int w)
 {
@@ -110,7 +111,7 @@ static uint8_t new_token(const struct state *n)
     return token;
 }
 
-// --- A worker's own way --------------------------------------------------------------------------------------
+// --- A worker's own way ------------------------------------------------------------------------------------
 
 static void go_idle(struct worker *w)
 {
@@ -173,10 +174,16 @@ static void found(const struct turn *t, struct state *n, int i, enum dedup_findi
 }
 
 static const char *const FOUND_NAMES[] = {
-    [DEDUP_GO] = "go",         [DEDUP_CONFLICT] = "conflict", [DEDUP_DUPLICATE] = "duplicate",
-    [DEDUP_SENT] = "sent",     [DEDUP_STALE] = "stale",       [DEDUP_PARK] = "park",
-    [DEDUP_FAILED] = "failed", [DEDUP_NOW_UNKNOWN] = "lease over: unknown",
-    [DEDUP_UNKNOWN] = "unknown", [DEDUP_DEAD] = "dead",
+    [DEDUP_GO] = "go",
+    [DEDUP_CONFLICT] = "conflict",
+    [DEDUP_DUPLICATE] = "duplicate",
+    [DEDUP_SENT] = "sent",
+    [DEDUP_STALE] = "stale",
+    [DEDUP_PARK] = "park",
+    [DEDUP_FAILED] = "failed",
+    [DEDUP_NOW_UNKNOWN] = "lease over: unknown",
+    [DEDUP_UNKNOWN] = "unknown",
+    [DEDUP_DEAD] = "dead",
 };
 
 static void ask(const struct turn *t, struct state *n, int i, bool claim)
@@ -304,7 +311,10 @@ static void verdict(const struct turn *t, int i)
     }
     struct copy c = record_unpack(w->record);
     struct value before = n.now;
-    struct value mark = { .state = w->verdict, .epoch = c.epoch, .token = w->token, .job = c.job,
+    struct value mark = { .state = w->verdict,
+                          .epoch = c.epoch,
+                          .token = w->token,
+                          .job = c.job,
                           .held = w->verdict == DEAD && c.held };
     bool taken = rules_mark(&n.now, &mark, t->broken);
     keep_history(&n, before);
@@ -395,9 +405,14 @@ static void file_step(const struct turn *t, int i)
         emit(t, &n, "completes before filing", i, true);
         return;
     }
-    static const char *const NAMES[] = { "files nothing",         "files the retry",          "files the waiting record",
-                                         "files the letter",      "files the unknown letter", "files the accepted event",
-                                         "files the duplicate event", "parks a copy" };
+    static const char *const NAMES[] = { "files nothing",
+                                         "files the retry",
+                                         "files the waiting record",
+                                         "files the letter",
+                                         "files the unknown letter",
+                                         "files the accepted event",
+                                         "files the duplicate event",
+                                         "parks a copy" };
     file_it(t, &n, i);
     emit(t, &n, NAMES[n.worker[i].filing], i, true);
 }
@@ -461,7 +476,7 @@ static void own_way(const struct turn *t, int i)
     }
 }
 
-// --- Bad luck ------------------------------------------------------------------------------------------------
+// --- Bad luck ----------------------------------------------------------------------------------------------
 
 static void crash(const struct turn *t, int i)
 {
@@ -562,7 +577,7 @@ static void repair(const struct turn *t, int writer)
     emit(t, &n, "writes its marks again", writer, true);
 }
 
-// --- Other people --------------------------------------------------------------------------------------------
+// --- Other people ------------------------------------------------------------------------------------------
 
 static void replay(const struct turn *t)
 {
@@ -582,7 +597,8 @@ static void replay(const struct turn *t)
 
 static void feedback(const struct turn *t)
 {
-    if (t->s->left[FEEDBACK] == 0 || t->s->accepted == 0 || t->s->now.state == SENT || !redis_open(t, FEEDBACK_WRITER))
+    if (t->s->left[FEEDBACK] == 0 || t->s->accepted == 0 || t->s->now.state == SENT ||
+        !redis_open(t, FEEDBACK_WRITER))
         return;
     struct state n = *t->s;
     n.left[FEEDBACK]--;
@@ -594,7 +610,8 @@ static void feedback(const struct turn *t)
     emit(t, &n, "feedback proves acceptance", -1, false);
 }
 
-void model_next(const struct scenario *sc, unsigned broken, const struct state *s, const struct step_sink *sink)
+void model_next(const struct scenario *sc, unsigned broken, const struct state *s,
+                const struct step_sink *sink)
 {
     struct turn t = { sc, broken, s, sink };
     for (int i = 0; i < WORKERS; i++) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // model: the dedup and settle protocol of worker/dedup.h, small enough to visit every state it can get into.
 //
-// One idempotency key, two workers with one attempt each, records on topics as a bag (order between partitions
-// and belts is not promised to anybody), Redis as one value. See README.md for what is left out and why.
+// One idempotency key, two workers with one attempt each, records on topics as a bag (order between
+// partitions and belts is not promised to anybody), Redis as one value. See README.md for what is left out
+// and why.
 #ifndef EXPLORER_MODEL_H
 #define EXPLORER_MODEL_H
 
@@ -19,8 +20,8 @@ struct value {
     uint8_t epoch; // generation * TRY_LIMIT + try
     uint8_t token; // 0 = none
     uint8_t job;
-    uint8_t live; // claimed: the lease runs
-    uint8_t held; // dead: the letter's reason is `unknown`
+    uint8_t live;    // claimed: the lease runs
+    uint8_t held;    // dead: the letter's reason is `unknown`
     uint8_t version; // counts the writes of this key; only repairs read it
 };
 
@@ -68,24 +69,36 @@ struct worker {
     uint8_t late;    // own clock says that the lease is over
 };
 
-enum fault { CRASH, STOP, LOST_REPLY, LOST_WRITE, REBALANCE, CARRY, GIVE_BACK, REPLAY, FEEDBACK, EXPIRE, FAULTS };
+enum fault {
+    CRASH,
+    STOP,
+    LOST_REPLY,
+    LOST_WRITE,
+    REBALANCE,
+    CARRY,
+    GIVE_BACK,
+    REPLAY,
+    FEEDBACK,
+    EXPIRE,
+    FAULTS
+};
 
 struct state { // all bytes, no padding: compared and hashed as memory
     struct value now;
-    struct value before[HISTORY]; // value before the last write, before the one before that
-    uint8_t writes;               // how many of them can be undone
-    uint8_t repairing;            // bit a writer: has to write its marks again
+    struct value before[HISTORY];     // value before the last write, before the one before that
+    uint8_t writes;                   // how many of them can be undone
+    uint8_t repairing;                // bit a writer: has to write its marks again
     struct value ring[WRITERS][RING]; // what they write again after Redis lost its memory; state 0 = empty
     struct worker worker[WORKERS];
-    uint8_t pool[POOL];       // packed copies, sorted
+    uint8_t pool[POOL];        // packed copies, sorted
     uint8_t accepted_event[2]; // by job
     uint8_t duplicate_event[2];
     uint8_t letter_dead[2]; // by job, bit a generation
     uint8_t letter_unknown[2];
     uint8_t replayed[2];
-    uint8_t accepted;    // by the next hop, counted, never deduplicated
-    uint8_t resent[2];   // bit an epoch: a policy or a person decided to send an unknown outcome again
-    uint8_t settled;     // highest epoch (+ 1) with a verdict in Redis
+    uint8_t accepted;     // by the next hop, counted, never deduplicated
+    uint8_t resent[2];    // bit an epoch: a policy or a person decided to send an unknown outcome again
+    uint8_t settled;      // highest epoch (+ 1) with a verdict in Redis
     uint8_t left[FAULTS]; // faults that may still happen
 };
 
@@ -94,10 +107,10 @@ enum policy { HOLD_AT_ONCE, HOLD_AFTER_WINDOW, RESEND };
 struct scenario {
     const char *name;
     enum policy policy;
-    uint8_t max_try; // a failure at this try is final
+    uint8_t max_try;   // a failure at this try is final
     uint8_t copies[2]; // records on main at the start, by job
-    bool conflict;   // the second job has the key but other content
-    bool residue;    // count violations instead of failing
+    bool conflict;     // the second job has the key but other content
+    bool residue;      // count violations instead of failing
     uint8_t left[FAULTS];
 };
 
@@ -128,7 +141,8 @@ struct caller {
     uint8_t job, epoch, token;
 };
 
-enum dedup_finding rules_find(struct value *now, const struct caller *me, bool claim, bool conflict, unsigned broken);
+enum dedup_finding rules_find(struct value *now, const struct caller *me, bool claim, bool conflict,
+                              unsigned broken);
 bool rules_mark(struct value *now, const struct value *mark, unsigned broken);
 bool rules_queued(struct value *now, const struct caller *me, unsigned broken);
 bool rules_release(struct value *now, const struct caller *me, unsigned broken);
@@ -138,14 +152,16 @@ void rules_repair(struct value *now, const struct value *mark, unsigned broken);
 struct step_sink {
     void *arg;
     // progress: happens without anybody's bad luck. violation: NULL or what this step broke.
-    void (*next)(void *arg, const struct state *s, const char *what, int worker, bool progress, const char *violation);
+    void (*next)(void *arg, const struct state *s, const char *what, int worker, bool progress,
+                 const char *violation);
 };
 
 void model_start(const struct scenario *sc, struct state *s);
-void model_next(const struct scenario *sc, unsigned broken, const struct state *s, const struct step_sink *sink);
-bool model_at_rest(const struct state *s);             // nothing to do: no record anywhere, workers idle
-const char *model_judge(const struct state *s);        // of a state at rest: NULL or what is wrong with the ends
-void model_canonical(struct state *s);                 // one of all states that differ only by names
+void model_next(const struct scenario *sc, unsigned broken, const struct state *s,
+                const struct step_sink *sink);
+bool model_at_rest(const struct state *s);      // nothing to do: no record anywhere, workers idle
+const char *model_judge(const struct state *s); // of a state at rest: NULL or what is wrong with the ends
+void model_canonical(struct state *s);          // one of all states that differ only by names
 
 struct copy record_unpack(uint8_t packed);
 uint8_t record_pack(struct copy c); // never 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // rules: the table of worker/dedup_scripts.c over one struct value instead of one Redis key.
 //
-// The order of the tests is the protocol. Where this file and the scripts differ, one of them is wrong: change
-// both, and let the explorer say whether the change holds.
+// The order of the tests is the protocol. Where this file and the scripts differ, one of them is wrong:
+// change both, and let the explorer say whether the change holds.
 #include "tests/explorer/model.h"
 
 static void put(struct value *now, struct value next)
@@ -13,7 +13,10 @@ static void put(struct value *now, struct value next)
 
 static struct value value_of(enum record_state state, const struct caller *me)
 {
-    return (struct value){ .state = (uint8_t)state, .epoch = me->epoch, .token = me->token, .job = me->job,
+    return (struct value){ .state = (uint8_t)state,
+                           .epoch = me->epoch,
+                           .token = me->token,
+                           .job = me->job,
                            .live = state == CLAIMED };
 }
 
@@ -60,7 +63,8 @@ static enum dedup_finding find(struct value *now, const struct caller *me, bool 
     return find_same_epoch(now, broken);
 }
 
-enum dedup_finding rules_find(struct value *now, const struct caller *me, bool claim, bool conflict, unsigned broken)
+enum dedup_finding rules_find(struct value *now, const struct caller *me, bool claim, bool conflict,
+                              unsigned broken)
 {
     enum dedup_finding finding = find(now, me, conflict, broken);
     if (finding == DEDUP_GO && claim)
@@ -116,7 +120,8 @@ bool rules_release(struct value *now, const struct caller *me, unsigned broken)
     if (broken & BREAK_RELEASE)
         *now = (struct value){ 0 };
     else
-        put(now, value_of(QUEUED, me)); // the caller's record exists, and it is the continuation of this epoch
+        put(now,
+            value_of(QUEUED, me)); // the caller's record exists, and it is the continuation of this epoch
     return true;
 }
 

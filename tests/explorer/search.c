@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// search: see search.h. States are kept whole in one array; a hash table of indices finds those seen before. Every
-// step that needs no bad luck is kept as an edge, so that afterwards each state can be asked whether it still gets
-// to rest without any: a protocol that parks for ever loses a job just as well as one that drops it.
+// search: see search.h. States are kept whole in one array; a hash table of indices finds those seen before.
+// Every step that needs no bad luck is kept as an edge, so that afterwards each state can be asked whether it
+// still gets to rest without any: a protocol that parks for ever loses a job just as well as one that drops
+// it.
 #include "tests/explorer/search.h"
 
 #include "common/alloc.h"
@@ -23,7 +24,7 @@ struct search {
     struct state *states;
     struct way *ways;
     uint32_t count, cap, current;
-    uint32_t *table; // index + 1
+    uint32_t *table;     // index + 1
     uint32_t table_size; // a power of two
     struct edge *edges;
     size_t edge_count, edge_cap;
@@ -106,7 +107,8 @@ static void on_next(void *arg, const struct state *state, const char *what, int 
 // Walks the edges backwards from the states at rest; whatever is not met can never come to rest again.
 static void find_stuck(struct search *s)
 {
-    uint32_t *first = xcalloc((size_t)s->count + 2, sizeof *first), *from = xmalloc(s->edge_count * sizeof *from);
+    uint32_t *first = xcalloc((size_t)s->count + 2, sizeof *first),
+             *from = xmalloc(s->edge_count * sizeof *from);
     for (size_t i = 0; i < s->edge_count; i++)
         first[s->edges[i].to + 2]++;
     for (uint32_t i = 0; i <= s->count; i++)
@@ -183,19 +185,22 @@ const struct finding *search_findings(const struct search *s)
 
 static void print_state(const struct state *s, FILE *out)
 {
-    fprintf(out, "    redis: %c epoch=%u.%u token=%u job=%c%s  topics:", s->now.state != 0 ? s->now.state : '-',
+    fprintf(out,
+            "    redis: %c epoch=%u.%u token=%u job=%c%s  topics:", s->now.state != 0 ? s->now.state : '-',
             s->now.epoch / TRY_LIMIT, s->now.epoch % TRY_LIMIT, s->now.token, 'A' + s->now.job,
             s->now.state == CLAIMED && !s->now.live ? " (lease over)" : "");
     for (int i = 0; i < POOL && s->pool[i] != 0; i++) {
         struct copy c = record_unpack(s->pool[i]);
-        fprintf(out, " %c%u.%u%s", 'A' + c.job, c.epoch / TRY_LIMIT, c.epoch % TRY_LIMIT, c.held ? "(wait)" : "");
+        fprintf(out, " %c%u.%u%s", 'A' + c.job, c.epoch / TRY_LIMIT, c.epoch % TRY_LIMIT,
+                c.held ? "(wait)" : "");
     }
     for (int i = 0; i < WORKERS; i++) {
         const struct worker *w = &s->worker[i];
         struct copy c = record_unpack(w->record);
         if (w->step != IDLE)
             fprintf(out, "  worker[token=%u step=%u record=%c%u.%u%s%s]", w->token, w->step, 'A' + c.job,
-                    c.epoch / TRY_LIMIT, c.epoch % TRY_LIMIT, w->owned ? "" : " not ours", w->stopped ? " stopped" : "");
+                    c.epoch / TRY_LIMIT, c.epoch % TRY_LIMIT, w->owned ? "" : " not ours",
+                    w->stopped ? " stopped" : "");
     }
     fprintf(out, "  accepted=%u\n", s->accepted);
 }

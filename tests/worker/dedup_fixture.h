@@ -112,7 +112,8 @@ static inline void world_on_redis(void *arg, const struct store_reply *reply)
 {
     struct world *w = arg;
     w->reply = (struct store_reply){ .type = reply->type, .integer = reply->integer };
-    snprintf(w->text, sizeof w->text, "%.*s", (int)reply->text.len, reply->text.ptr != NULL ? reply->text.ptr : "");
+    snprintf(w->text, sizeof w->text, "%.*s", (int)reply->text.len,
+             reply->text.ptr != NULL ? reply->text.ptr : "");
     world_stop(w);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // LABEL: integration
-// The explorer proves its own rules.c; this proves that the scripts do the same. A long random walk over one key:
-// every step is taken by the rules and by Redis, and both must answer and leave the same.
+// The explorer proves its own rules.c; this proves that the scripts do the same. A long random walk over one
+// key: every step is taken by the rules and by Redis, and both must answer and leave the same.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,10 +32,14 @@ static struct value parse_value(struct world *w)
     char state;
     if (w->reply.type == STORE_NIL)
         return v;
-    if (sscanf(text, "%c|%u.%u|%x|f0f0f0f0f0f0f0f0|%u|4|job%u", &state, &generation, &try_no, &token, &version, &job) != 6)
+    if (sscanf(text, "%c|%u.%u|%x|f0f0f0f0f0f0f0f0|%u|4|job%u", &state, &generation, &try_no, &token,
+               &version, &job) != 6)
         fail_msg("got %s, want a record", text);
-    v = (struct value){ .state = (uint8_t)state, .epoch = (uint8_t)(generation * TRY_LIMIT + try_no),
-                        .token = (uint8_t)token, .job = (uint8_t)job, .version = (uint8_t)version };
+    v = (struct value){ .state = (uint8_t)state,
+                        .epoch = (uint8_t)(generation * TRY_LIMIT + try_no),
+                        .token = (uint8_t)token,
+                        .job = (uint8_t)job,
+                        .version = (uint8_t)version };
     redis(w, "PTTL t:d:hash");
     v.live = state == 'c' && w->reply.integer > LIFE_MS - LEASE_MS;
     return v;
@@ -44,7 +48,9 @@ static struct value parse_value(struct world *w)
 static struct dedup_subject subject_of(const struct caller *me, char job[8])
 {
     snprintf(job, 8, "job%u", me->job);
-    struct dedup_subject s = { .key_hash = "hash", .fingerprint = 0xf0f0f0f0f0f0f0f0u, .job_id = job,
+    struct dedup_subject s = { .key_hash = "hash",
+                               .fingerprint = 0xf0f0f0f0f0f0f0f0u,
+                               .job_id = job,
                                .epoch = { me->epoch / TRY_LIMIT, me->epoch % TRY_LIMIT } };
     snprintf(s.token, sizeof s.token, "%016x", me->token);
     return s;
@@ -61,7 +67,9 @@ static void expire_lease(struct world *w, struct value *now)
 // One step both ways. Returns its name; *rules and *redis are what each answered.
 static const char *step(struct world *w, struct value *now, int *by_rules, int *by_redis)
 {
-    struct caller me = { .job = pick(8) == 0, .epoch = (uint8_t)pick(7), .token = (uint8_t)(1 + pick(TOKENS)) };
+    struct caller me = { .job = pick(8) == 0,
+                         .epoch = (uint8_t)pick(7),
+                         .token = (uint8_t)(1 + pick(TOKENS)) };
     if (now->state != 0 && pick(2) == 0)
         me.epoch = now->epoch;
     char job[8];
@@ -116,8 +124,9 @@ static void the_scripts_do_what_the_explored_rules_do(void **state)
         if (by_rules != by_redis || memcmp(&got, &now, sizeof got) != 0)
             fail_msg("step %d, %s over %c %u token %u: got %d and %c epoch=%u token=%u version=%u live=%u, "
                      "want %d and %c epoch=%u token=%u version=%u live=%u",
-                     i, what, before.state, before.epoch, before.token, by_redis, got.state, got.epoch, got.token,
-                     got.version, got.live, by_rules, now.state, now.epoch, now.token, now.version, now.live);
+                     i, what, before.state, before.epoch, before.token, by_redis, got.state, got.epoch,
+                     got.token, got.version, got.live, by_rules, now.state, now.epoch, now.token, now.version,
+                     now.live);
         if (now.version > 200) {
             redis(w, "DEL t:d:hash");
             now = (struct value){ 0 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // LABEL: integration
-// dedup: the table of findings, the transitions, lost replies, and what happens when Redis forgets or goes away.
+// dedup: the table of findings, the transitions, lost replies, and what happens when Redis forgets or goes
+// away.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@ static int teardown(void **state)
 }
 
 // `state|epoch|token|fingerprint|version|` + job + `|` + detail
-#define RECORD(state, epoch, token, print, job, detail)                                                                \
+#define RECORD(state, epoch, token, print, job, detail)                                                      \
     state "|" epoch "|" token "|00000000000000" print "|7|5|" job "|" detail
 #define CLAIM_OF(epoch, token) RECORD("c", epoch, token, "f0", "job|1", "1000000,60000,w2")
 
@@ -42,7 +43,7 @@ static void assert_value(struct world *w, const char *case_name, const char *wan
         fail_msg("%s: got %s, want %s", case_name, got, want);
 }
 
-// ---- findings ----------------------------------------------------------------------------------------------------
+// ---- findings ---------------------------------------------------------------------------------------------
 
 static const struct {
     const char *name;
@@ -59,13 +60,16 @@ static const struct {
       "c|1.2|" MINE "|00000000000000f0|8|5|job|1|1000000,60000,w1" },
     { "other content is a conflict, whatever its state", RECORD("s", "9.9", THEIRS, "f1", "job|1", "p"), 0,
       DEDUP_CONFLICT, "job|1", 0, NULL },
-    { "another job's content is a duplicate of it", RECORD("s", "0.0", THEIRS, "f0", "job|2", "p"), 0, DEDUP_DUPLICATE,
-      "job|2", 0, NULL },
-    { "sent stays sent", RECORD("s", "0.0", THEIRS, "f0", "job|1", "provider 1"), 0, DEDUP_SENT, "provider 1", 0, NULL },
-    { "sent stays sent for an older record too", RECORD("s", "2.0", THEIRS, "f0", "job|1", "p"), 0, DEDUP_SENT, "p", 0,
+    { "another job's content is a duplicate of it", RECORD("s", "0.0", THEIRS, "f0", "job|2", "p"), 0,
+      DEDUP_DUPLICATE, "job|2", 0, NULL },
+    { "sent stays sent", RECORD("s", "0.0", THEIRS, "f0", "job|1", "provider 1"), 0, DEDUP_SENT, "provider 1",
+      0, NULL },
+    { "sent stays sent for an older record too", RECORD("s", "2.0", THEIRS, "f0", "job|1", "p"), 0,
+      DEDUP_SENT, "p", 0, NULL },
+    { "a later try makes us stale", RECORD("q", "1.3", THEIRS, "f0", "job|1", ""), 0, DEDUP_STALE, "", 0,
       NULL },
-    { "a later try makes us stale", RECORD("q", "1.3", THEIRS, "f0", "job|1", ""), 0, DEDUP_STALE, "", 0, NULL },
-    { "a later generation makes us stale", RECORD("f", "2.0", THEIRS, "f0", "job|1", "x"), 0, DEDUP_STALE, "", 0, NULL },
+    { "a later generation makes us stale", RECORD("f", "2.0", THEIRS, "f0", "job|1", "x"), 0, DEDUP_STALE, "",
+      0, NULL },
     { "a replay waits for a live claim", CLAIM_OF("0.9", THEIRS), 10000, DEDUP_PARK, "", 49000, NULL },
     { "a replay goes when that claim's lease is over", CLAIM_OF("0.9", THEIRS), 60001, DEDUP_GO, "", 0,
       "c|1.2|" MINE "|00000000000000f0|8|5|job|1|1000000,60000,w1" },
@@ -75,17 +79,18 @@ static const struct {
       "c|1.2|" MINE "|00000000000000f0|8|5|job|1|1000000,60000,w1" },
     { "queued for us: go", RECORD("q", "1.2", THEIRS, "f0", "job|1", ""), 0, DEDUP_GO, "", 0,
       "c|1.2|" MINE "|00000000000000f0|8|5|job|1|1000000,60000,w1" },
-    { "a live claim parks us until its lease ends", CLAIM_OF("1.2", THEIRS), 20000, DEDUP_PARK, "", 39000, NULL },
-    { "a claim whose lease is over becomes unknown", CLAIM_OF("1.2", THEIRS), 60001, DEDUP_NOW_UNKNOWN, "w2", 0,
-      "u|1.2|" THEIRS "|00000000000000f0|8|5|job|1|w2" },
+    { "a live claim parks us until its lease ends", CLAIM_OF("1.2", THEIRS), 20000, DEDUP_PARK, "", 39000,
+      NULL },
+    { "a claim whose lease is over becomes unknown", CLAIM_OF("1.2", THEIRS), 60001, DEDUP_NOW_UNKNOWN, "w2",
+      0, "u|1.2|" THEIRS "|00000000000000f0|8|5|job|1|w2" },
     { "a claim is judged by the settings it was made with",
       RECORD("c", "1.2", THEIRS, "f0", "job|1", "2000000,1200000,w2"), 0, DEDUP_PARK, "", 190000, NULL },
-    { "failed: file the retry again", RECORD("f", "1.2", THEIRS, "f0", "job|1", "{\"due\":1}"), 0, DEDUP_FAILED,
-      "{\"due\":1}", 0, NULL },
-    { "unknown: file the waiting record again", RECORD("u", "1.2", THEIRS, "f0", "job|1", "w2"), 0, DEDUP_UNKNOWN, "w2",
-      0, NULL },
-    { "dead: file the letter again", RECORD("d", "1.2", THEIRS, "f0", "job|1", "why|so"), 0, DEDUP_DEAD, "why|so", 0,
-      NULL },
+    { "failed: file the retry again", RECORD("f", "1.2", THEIRS, "f0", "job|1", "{\"due\":1}"), 0,
+      DEDUP_FAILED, "{\"due\":1}", 0, NULL },
+    { "unknown: file the waiting record again", RECORD("u", "1.2", THEIRS, "f0", "job|1", "w2"), 0,
+      DEDUP_UNKNOWN, "w2", 0, NULL },
+    { "dead: file the letter again", RECORD("d", "1.2", THEIRS, "f0", "job|1", "why|so"), 0, DEDUP_DEAD,
+      "why|so", 0, NULL },
     { "an own token on anything but a claim means nothing", RECORD("f", "1.2", MINE, "f0", "job|1", "x"), 0,
       DEDUP_FAILED, "x", 0, NULL },
     { "what is not ours is waited for", "something", 0, DEDUP_PARK, "", LEASE_MS, NULL },
@@ -145,7 +150,7 @@ static void the_epoch_that_was_found_is_reported(void **state)
     assert_int_equal(w->found.epoch.try_no, 4);
 }
 
-// ---- marks -------------------------------------------------------------------------------------------------------
+// ---- marks ------------------------------------------------------------------------------------------------
 
 static const struct {
     const char *name;
@@ -154,9 +159,12 @@ static const struct {
     bool taken;
     const char *after; // NULL = as before
 } MARKS[] = {
-    { "failed over our claim", CLAIM_OF("1.2", MINE), 'f', true, "f|1.2|" MINE "|00000000000000f0|8|5|job|1|D" },
-    { "unknown over our claim", CLAIM_OF("1.2", MINE), 'u', true, "u|1.2|" MINE "|00000000000000f0|8|5|job|1|D" },
-    { "dead over our claim", CLAIM_OF("1.2", MINE), 'd', true, "d|1.2|" MINE "|00000000000000f0|8|5|job|1|D" },
+    { "failed over our claim", CLAIM_OF("1.2", MINE), 'f', true,
+      "f|1.2|" MINE "|00000000000000f0|8|5|job|1|D" },
+    { "unknown over our claim", CLAIM_OF("1.2", MINE), 'u', true,
+      "u|1.2|" MINE "|00000000000000f0|8|5|job|1|D" },
+    { "dead over our claim", CLAIM_OF("1.2", MINE), 'd', true,
+      "d|1.2|" MINE "|00000000000000f0|8|5|job|1|D" },
     { "a gate's dead over nothing", "", 'd', true, "d|1.2|" MINE "|00000000000000f0|1|5|job|1|D" },
     { "a gate's dead over an older epoch", RECORD("u", "1.1", THEIRS, "f0", "job|1", ""), 'd', true,
       "d|1.2|" MINE "|00000000000000f0|8|5|job|1|D" },
@@ -166,9 +174,11 @@ static const struct {
     { "no verdict over sent", RECORD("s", "0.0", THEIRS, "f0", "job|1", "p"), 'd', false, NULL },
     { "no verdict over unknown", RECORD("u", "1.2", MINE, "f0", "job|1", "w1"), 'f', false, NULL },
     { "no verdict over another's claim", CLAIM_OF("1.2", THEIRS), 'd', false, NULL },
-    { "no verdict over another job's record", RECORD("f", "0.0", THEIRS, "f0", "job|2", ""), 'f', false, NULL },
+    { "no verdict over another job's record", RECORD("f", "0.0", THEIRS, "f0", "job|2", ""), 'f', false,
+      NULL },
     { "no verdict over other content", RECORD("f", "0.0", THEIRS, "f1", "job|1", ""), 'f', false, NULL },
-    { "a verdict whose reply was lost is taken again", RECORD("f", "1.2", MINE, "f0", "job|1", "D"), 'f', true, NULL },
+    { "a verdict whose reply was lost is taken again", RECORD("f", "1.2", MINE, "f0", "job|1", "D"), 'f',
+      true, NULL },
     { "queued over failed", RECORD("f", "1.2", MINE, "f0", "job|1", "D"), 'q', true,
       "q|1.3|" MINE "|00000000000000f0|8|5|job|1|" },
     { "queued over another worker's failed", RECORD("f", "1.2", THEIRS, "f0", "job|1", "D"), 'q', true,
@@ -178,16 +188,20 @@ static const struct {
     { "no queued over the continuation's own claim", CLAIM_OF("1.3", THEIRS), 'q', false, NULL },
     { "no queued over another's claim of the epoch it follows", CLAIM_OF("1.2", THEIRS), 'q', false, NULL },
     { "no queued over sent", RECORD("s", "1.2", MINE, "f0", "job|1", "p"), 'q', false, NULL },
-    { "queued whose reply was lost is taken again", RECORD("q", "1.3", MINE, "f0", "job|1", ""), 'q', true, NULL },
+    { "queued whose reply was lost is taken again", RECORD("q", "1.3", MINE, "f0", "job|1", ""), 'q', true,
+      NULL },
     { "a release leaves the record queued", CLAIM_OF("1.2", MINE), 'r', true,
       "q|1.2|" MINE "|00000000000000f0|8|5|job|1|" },
-    { "a release whose reply was lost is taken again", RECORD("q", "1.2", MINE, "f0", "job|1", ""), 'r', true, NULL },
+    { "a release whose reply was lost is taken again", RECORD("q", "1.2", MINE, "f0", "job|1", ""), 'r', true,
+      NULL },
     { "no release of another's claim", CLAIM_OF("1.2", THEIRS), 'r', false, NULL },
     { "no release of what was settled", RECORD("f", "1.2", MINE, "f0", "job|1", ""), 'r', false, NULL },
     { "a renewal of our claim", CLAIM_OF("1.2", MINE), 'n', true, NULL },
     { "no renewal of another's claim", CLAIM_OF("1.2", THEIRS), 'n', false, NULL },
-    { "no renewal of a claim that became unknown", RECORD("u", "1.2", MINE, "f0", "job|1", "w1"), 'n', false, NULL },
-    { "sent over our claim", CLAIM_OF("1.2", MINE), 's', true, "s|1.2|" MINE "|00000000000000f0|0|5|job|1|D" },
+    { "no renewal of a claim that became unknown", RECORD("u", "1.2", MINE, "f0", "job|1", "w1"), 'n', false,
+      NULL },
+    { "sent over our claim", CLAIM_OF("1.2", MINE), 's', true,
+      "s|1.2|" MINE "|00000000000000f0|0|5|job|1|D" },
     { "sent over anything", RECORD("d", "9.9", THEIRS, "f0", "job|1", ""), 's', true,
       "s|1.2|" MINE "|00000000000000f0|0|5|job|1|D" },
 };
@@ -240,7 +254,7 @@ static void a_claim_sent_twice_goes_twice(void **state)
     assert_true(mark(w, &SUBJECT, 'f', "D"));
 }
 
-// ---- outages -----------------------------------------------------------------------------------------------------
+// ---- outages ----------------------------------------------------------------------------------------------
 
 static void marks_are_written_again_when_redis_forgot_them(void **state)
 {
@@ -257,13 +271,15 @@ static void marks_are_written_again_when_redis_forgot_them(void **state)
     redis_kill(&w->redis);
     redis_start(&w->redis, NULL);
     int64_t start_ms = loop_now_ms(w->loop);
-    assert_value(w, "sent", "s|1.2|" MINE "|00000000000000f0|0|5|job|1|p"); // waited for the server to grow old
+    assert_value(w, "sent",
+                 "s|1.2|" MINE "|00000000000000f0|0|5|job|1|p"); // waited for the server to grow old
     int64_t waited_ms = loop_now_ms(w->loop) - start_ms;
     if (waited_ms < STORE_YOUNG_MS - 500)
         fail_msg("got on after %d ms, want the others to have %d", (int)waited_ms, STORE_YOUNG_MS);
     assert_int_equal(w->amnesia, 2);
     assert_string_equal(redis(w, "GET t:d:second"), "q|1.3|" MINE "|00000000000000f0|3|5|job|1|");
-    assert_string_equal(redis(w, "GET t:d:third"), "c|1.2|" MINE "|00000000000000f0|1|5|job|1|1000000,60000,w1");
+    assert_string_equal(redis(w, "GET t:d:third"),
+                        "c|1.2|" MINE "|00000000000000f0|1|5|job|1|1000000,60000,w1");
 }
 
 static void a_repair_does_not_touch_what_is_newer(void **state)
@@ -310,7 +326,7 @@ static void proceed_goes_on_without_redis_and_marks_later(void **state)
     assert_value(w, "mark", "s|1.2|" MINE "|00000000000000f0|0|5|job|1|p");
 }
 
-// ---- parts -------------------------------------------------------------------------------------------------------
+// ---- parts ------------------------------------------------------------------------------------------------
 
 static void tokens_differ_even_between_parent_and_child(void **state)
 {
@@ -355,7 +371,8 @@ static void the_ring_keeps_the_last_seconds_in_order(void **state)
     char key[16], value[97] = { 0 };
     for (int n = 1; n <= 20000; n++) {
         int len = snprintf(key, sizeof key, "%d|", n);
-        dedup_ring_add(&ring, (struct slice){ key, (size_t)len }, (struct slice){ value, (size_t)(n % 97) }, n, 500);
+        dedup_ring_add(&ring, (struct slice){ key, (size_t)len }, (struct slice){ value, (size_t)(n % 97) },
+                       n, 500);
     }
     struct seen s = { .last = 19499, .ordered = true };
     dedup_ring_each(&ring, see, &s);
@@ -372,7 +389,8 @@ static void the_ring_is_bounded(void **state)
     for (int n = 1; n <= 50000; n++) {
         char key[16];
         int len = snprintf(key, sizeof key, "%d|", n);
-        dedup_ring_add(&ring, (struct slice){ key, (size_t)len }, (struct slice){ value, sizeof value }, 1, 5000);
+        dedup_ring_add(&ring, (struct slice){ key, (size_t)len }, (struct slice){ value, sizeof value }, 1,
+                       5000);
     }
     assert_true(ring.cap <= 16 << 20);
     assert_true(ring.len <= ring.cap && ring.len > ring.cap - 2000);
