@@ -4,8 +4,8 @@
 
 #include "common/buf.h"
 #include "common/log.h"
+#include "producer/result.h"
 
-#include <stdlib.h>
 
 extern char **environ;
 
@@ -36,41 +36,10 @@ int load_config(struct config *c)
     return 0;
 }
 
-static const char *const STATUSES[] = { [SENDFLEET_PUBLISHED] = "published", [SENDFLEET_REFUSED] = "refused",
-                                        [SENDFLEET_FAILED] = "failed", [SENDFLEET_FULL] = "full" };
-
-static void put_string(struct buf *b, const char *name, const char *value)
-{
-    buf_puts(b, name);
-    if (value != NULL && value[0] != '\0')
-        buf_put_json(b, slice_of(value));
-    else
-        buf_puts(b, "null");
-}
-
 void print_result(FILE *out, int64_t line, const struct sendfleet_result *r)
 {
     static struct buf b; // one thread; the memory is worth keeping
     buf_reset(&b);
-    buf_putc(&b, '{');
-    if (line > 0) {
-        buf_puts(&b, "\"line\":");
-        buf_put_i64(&b, line);
-        buf_putc(&b, ',');
-    }
-    put_string(&b, "\"status\":", STATUSES[r->status]);
-    put_string(&b, ",\"id\":", r->id);
-    put_string(&b, ",\"idempotency_key\":", r->idempotency_key);
-    put_string(&b, ",\"topic\":", r->topic);
-    if (r->offset >= 0) {
-        buf_puts(&b, ",\"partition\":");
-        buf_put_i64(&b, r->partition);
-        buf_puts(&b, ",\"offset\":");
-        buf_put_i64(&b, r->offset);
-    } else {
-        buf_puts(&b, ",\"partition\":null,\"offset\":null");
-    }
-    put_string(&b, ",\"error\":", r->error);
-    buf_puts(&b, "}\n");
+    result_put(&b, line, r);
     fwrite(b.data, 1, b.len, out);
 }

@@ -17,7 +17,7 @@ int topics_run(int argc, char **argv);
 int load_config(struct config *c);
 int fail(const struct err *e); // prints the error, returns the exit status
 
-// {"line":1,"status":"published",…} and a line end. line 0 = leave it out.
+// The line of result.h. Whether it could be written: ferror(out).
 void print_result(FILE *out, int64_t line, const struct sendfleet_result *r);
 
 #endif

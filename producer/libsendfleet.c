@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // libsendfleet: the public C interface (sendfleet.h), a thin layer over publisher.c that owns its configuration.
+// Standard error belongs to the application: only what a person has to act on is logged there.
 #include "producer/sendfleet.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 #include "producer/publisher.h"
 
 #include <stdio.h>
@@ -20,6 +22,7 @@ struct sendfleet *sendfleet_open(const char *config_file, char *error, size_t er
     struct err e;
     struct sendfleet *sf = xcalloc(1, sizeof *sf);
     struct config_sources from = { .file = config_file, .environment = environ };
+    log_set_level(LOG_ERROR);
     bool loaded = config_load(&sf->config, &from, &e);
     if (loaded && publisher_open(&sf->publisher, &sf->config, &e))
         return sf;
@@ -45,6 +48,11 @@ int sendfleet_poll(struct sendfleet *sf, int timeout_ms)
 size_t sendfleet_flush(struct sendfleet *sf, int timeout_ms)
 {
     return publisher_flush(sf->publisher, timeout_ms);
+}
+
+int sendfleet_fd(const struct sendfleet *sf)
+{
+    return publisher_fd(sf->publisher);
 }
 
 void sendfleet_close(struct sendfleet *sf, int timeout_ms)

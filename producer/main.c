@@ -2,6 +2,9 @@
 // sendfleet-producer: the command line.
 #include "producer/commands.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 static const struct command COMMANDS[] = {
     { .name = "publish", .arguments = "[FILE|-]", .summary = "publish jobs from JSON lines, one result a line", .run = publish_run,
       .options = publish_options,
@@ -15,6 +18,16 @@ static const struct command COMMANDS[] = {
     { 0 },
 };
 
+// Where a standard descriptor is closed, the next socket would get its number, and results would go to the broker.
+static void fill_standard_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = dup(fd);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     static const struct program program = {
@@ -25,5 +38,6 @@ int main(int argc, char **argv)
         .epilogue = "Exit status: 0 all published, 64 usage, 65 some lines refused, 69 broker away, 75 some not\n"
                     "acknowledged (publish them again, their keys protect them), 78 configuration or topics.",
     };
+    fill_standard_descriptors();
     return program_run(&program, argc, argv);
 }

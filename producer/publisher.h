@@ -13,11 +13,12 @@ struct publisher;
 // is missing. config is borrowed.
 MUST_CHECK bool publisher_open(struct publisher **p, const struct config *config, struct err *e);
 
-// As sendfleet_publish, sendfleet_poll, sendfleet_flush, sendfleet_close.
+// As sendfleet_publish, sendfleet_poll, sendfleet_flush, sendfleet_close, sendfleet_fd.
 enum sendfleet_status publisher_offer(struct publisher *p, struct slice job, sendfleet_callback cb, void *arg);
 int publisher_poll(struct publisher *p, int timeout_ms);
 size_t publisher_flush(struct publisher *p, int timeout_ms);
 void publisher_close(struct publisher *p, int timeout_ms);
+int publisher_fd(const struct publisher *p);
 size_t publisher_pending(const struct publisher *p);
 
 #endif

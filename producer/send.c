@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// send: one job from flags, for a first try and for scripts.
+// send: one job from flags, for a first try and for scripts. The flags become a JSON job and go the way of every
+// other one, so nothing is checked here that job_parse checks.
 #include "producer/commands.h"
 
 #include "producer/publisher.h"
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { FLUSH_MS = 130000 };
+enum { FLUSH_MS = 3600 * 1000 }; // the client itself gives up after delivery.timeout.ms
 
-static const char *id, *key, *route, *priority, *from, *to, *reply_to, *subject, *text, *html, *not_before, *on_unknown;
+static const char *id, *key, *route, *priority, *from, *to, *reply_to, *subject, *text, *html, *url, *body;
+static const char *not_before, *on_unknown;
 static struct option_list headers;
 
 const struct option send_options[] = {
@@ -20,6 +23,8 @@ const struct option send_options[] = {
     { .name = "html", .type = OPTION_STRING, .target = &html, .value = "HTML", .help = "HTML body" },
     { .name = "reply-to", .type = OPTION_STRING, .target = &reply_to, .value = "ADDRESS", .help = "where answers go" },
     { .name = "header", .type = OPTION_LIST, .target = &headers, .value = "NAME:VALUE", .help = "a header of the mail, repeatable" },
+    { .name = "url", .type = OPTION_STRING, .target = &url, .value = "URL", .help = "instead of --to: call a webhook" },
+    { .name = "body", .type = OPTION_STRING, .target = &body, .value = "JSON", .help = "what the webhook gets" },
     { .name = "route", .type = OPTION_STRING, .target = &route, .value = "NAME", .help = "route (\"default\")" },
     { .name = "priority", .type = OPTION_STRING, .target = &priority, .value = "critical|normal|bulk", .help = "lane (normal)" },
     { .name = "id", .type = OPTION_STRING, .target = &id, .value = "ID", .help = "job id (topic-partition-offset)" },
@@ -29,10 +34,27 @@ const struct option send_options[] = {
     { 0 },
 };
 
-static void put(json_t *job, const char *name, const char *value)
+static bool put(json_t *job, const char *name, const char *value, struct err *e)
 {
-    if (value != NULL)
-        json_object_set_new(job, name, json_string_nocheck(value));
+    json_t *string = json_string(value);
+    if (string == NULL)
+        return err_set(e, ERR_USAGE, "%s is not UTF-8", name);
+    json_object_set_new(job, name, string);
+    return true;
+}
+
+static bool put_header(json_t *object, char *item, struct err *e)
+{
+    char *colon = strchr(item, ':');
+    if (colon == NULL)
+        return err_set(e, ERR_USAGE, "--header %s: want NAME:VALUE", item);
+    *colon = '\0';
+    const char *value = colon + 1;
+    while (*value == ' ')
+        value++;
+    if (json_object_get(object, item) != NULL)
+        return err_set(e, ERR_USAGE, "--header %s is given twice, a job can have it once", item);
+    return put(object, item, value, e);
 }
 
 static bool put_headers(json_t *job, struct err *e)
@@ -41,31 +63,43 @@ static bool put_headers(json_t *job, struct err *e)
         return true;
     json_t *object = json_object();
     json_object_set_new(job, "headers", object);
-    for (int i = 0; i < headers.count; i++) {
-        char *colon = strchr(headers.items[i], ':');
-        if (colon == NULL)
-            return err_set(e, ERR_USAGE, "--header %s: want NAME:VALUE", headers.items[i]);
-        *colon = '\0';
-        const char *value = colon + 1;
-        while (*value == ' ')
-            value++;
-        put(object, headers.items[i], value);
-    }
+    for (int i = 0; i < headers.count; i++)
+        if (!put_header(object, headers.items[i], e))
+            return false;
     return true;
 }
 
-static char *build_job(struct err *e)
+static bool put_body(json_t *job, struct err *e)
+{
+    json_error_t why;
+    if (body == NULL)
+        return true;
+    json_t *value = json_loads(body, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
+    if (value == NULL)
+        return err_set(e, ERR_USAGE, "--body is not JSON: %s", why.text);
+    json_object_set_new(job, "body", value);
+    return true;
+}
+
+static bool put_fields(json_t *job, struct err *e)
 {
     const struct {
         const char *name, *value;
     } fields[] = { { "id", id }, { "idempotency_key", key }, { "route", route }, { "priority", priority }, { "from", from },
                    { "to", to }, { "reply_to", reply_to }, { "subject", subject }, { "text", text }, { "html", html },
-                   { "not_before", not_before }, { "on_unknown", on_unknown } };
-    json_t *job = json_object();
+                   { "url", url }, { "not_before", not_before }, { "on_unknown", on_unknown } };
     json_object_set_new(job, "v", json_integer(1));
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        put(job, fields[i].name, fields[i].value);
-    char *dump = put_headers(job, e) ? json_dumps(job, JSON_COMPACT) : NULL;
+        if (fields[i].value != NULL && !put(job, fields[i].name, fields[i].value, e))
+            return false;
+    return put_headers(job, e) && put_body(job, e);
+}
+
+// The caller's (free), or NULL.
+static char *build_job(struct err *e)
+{
+    json_t *job = json_object();
+    char *dump = put_fields(job, e) ? json_dumps(job, JSON_COMPACT) : NULL;
     json_decref(job);
     return dump;
 }
@@ -82,8 +116,8 @@ int send_run(int argc, char **argv)
     static struct config c;
     struct err e = { 0 };
     (void)argv;
-    if (argc > 0 || to == NULL)
-        return fail((err_set(&e, ERR_USAGE, "send takes flags only and needs at least --to: see sendfleet-producer send --help"), &e));
+    if (argc > 0 || (to == NULL && url == NULL))
+        return fail((err_set(&e, ERR_USAGE, "send takes flags only and needs --to or --url: see sendfleet-producer send --help"), &e));
     int status = load_config(&c);
     if (status != 0)
         return status;

@@ -25,15 +25,15 @@ struct sendfleet;
 enum sendfleet_status {
     SENDFLEET_PUBLISHED, /* acknowledged by the broker */
     SENDFLEET_REFUSED,   /* not a valid job: error says why; publishing it again will not help */
-    SENDFLEET_FAILED,    /* not acknowledged in time: publish it again with the same idempotency key */
+    SENDFLEET_FAILED,    /* not acknowledged: publish it again, the idempotency key protects it */
     SENDFLEET_FULL       /* only returned by sendfleet_publish: too much under way, poll and offer it again */
 };
 
 struct sendfleet_result {
     enum sendfleet_status status;
-    const char *id;              /* the job's id: its own, or topic-partition-offset; "" when refused without one */
-    const char *idempotency_key; /* its own, or derived from its content; "" when refused */
-    const char *topic;           /* "" when refused */
+    const char *id;              /* the job's own, else topic-partition-offset; "" when not published without one */
+    const char *idempotency_key; /* the job's own, else derived from its content; "" when refused without one */
+    const char *topic;           /* "" when it never got that far */
     int32_t partition;           /* -1 when not published */
     int64_t offset;              /* -1 when not published */
     const char *error;           /* NULL when published */
@@ -46,8 +46,8 @@ typedef void (*sendfleet_callback)(void *arg, const struct sendfleet_result *res
  * answers within ten seconds. */
 SENDFLEET_API struct sendfleet *sendfleet_open(const char *config_file, char *error, size_t error_size);
 
-/* Copies the job. PUBLISHED: taken, the callback will come. REFUSED: the callback was called already, with the
- * reason. FULL: not taken and no callback; sendfleet_poll and offer it again. */
+/* Copies the job. PUBLISHED: taken, the callback will come. REFUSED, FAILED: the callback was called already, with
+ * the reason. FULL: not taken and no callback; sendfleet_poll and offer it again. */
 SENDFLEET_API enum sendfleet_status sendfleet_publish(struct sendfleet *sf, const char *job, size_t length,
                                                       sendfleet_callback callback, void *arg);
 
@@ -56,6 +56,9 @@ SENDFLEET_API int sendfleet_poll(struct sendfleet *sf, int timeout_ms);
 
 /* Waits until everything handed over has its result. Returns how many are still under way after timeout_ms. */
 SENDFLEET_API size_t sendfleet_flush(struct sendfleet *sf, int timeout_ms);
+
+/* A descriptor for poll(2) or an event loop: readable when callbacks may be due (then sendfleet_poll(sf, 0)). */
+SENDFLEET_API int sendfleet_fd(const struct sendfleet *sf);
 
 /* Flushes, gives every job still under way the result FAILED, and frees. NULL is allowed. */
 SENDFLEET_API void sendfleet_close(struct sendfleet *sf, int timeout_ms);
