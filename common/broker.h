@@ -127,8 +127,12 @@ struct broker_topic_state {
     char name[TOPIC_NAME_SIZE];
     int partitions; // 0 = does not exist
     int replication;
-    int64_t retention_ms, max_message_bytes; // -1 = could not be read (the mock broker has no admin API)
-    bool compacted, log_append_time;
+    bool settings_known; // false: what follows could not be read (not allowed, or the mock broker: no admin API)
+    int64_t retention_ms, retention_bytes; // -1 = without limit
+    int64_t max_message_bytes;
+    int min_insync_replicas;
+    bool compacted, deleted; // cleanup.policy, which may be both
+    bool log_append_time;
 };
 MUST_CHECK bool broker_admin_describe(struct broker_admin *a, const char *const *names, int count,
                                       struct broker_topic_state *out, struct err *e);

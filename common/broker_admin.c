@@ -119,12 +119,18 @@ static void read_config(struct broker_topic_state *t, const char *name, const ch
         return;
     if (strcmp(name, "retention.ms") == 0)
         t->retention_ms = strtoll(value, NULL, 10);
+    else if (strcmp(name, "retention.bytes") == 0)
+        t->retention_bytes = strtoll(value, NULL, 10);
     else if (strcmp(name, "max.message.bytes") == 0)
         t->max_message_bytes = strtoll(value, NULL, 10);
-    else if (strcmp(name, "cleanup.policy") == 0)
-        t->compacted = strstr(value, "compact") != NULL;
+    else if (strcmp(name, "min.insync.replicas") == 0)
+        t->min_insync_replicas = (int)strtol(value, NULL, 10);
     else if (strcmp(name, "message.timestamp.type") == 0)
         t->log_append_time = strcmp(value, "LogAppendTime") == 0;
+    else if (strcmp(name, "cleanup.policy") == 0) {
+        t->compacted = strstr(value, "compact") != NULL;
+        t->deleted = strstr(value, "delete") != NULL;
+    }
 }
 
 static void read_resource(const rd_kafka_ConfigResource_t *resource, struct broker_topic_state *out, int count)
@@ -134,6 +140,7 @@ static void read_resource(const rd_kafka_ConfigResource_t *resource, struct brok
     for (int i = 0; i < count; i++) {
         if (strcmp(out[i].name, rd_kafka_ConfigResource_name(resource)) != 0)
             continue;
+        out[i].settings_known = entries > 0; // none when we are not allowed to
         for (size_t k = 0; k < entries; k++)
             read_config(&out[i], rd_kafka_ConfigEntry_name(list[k]), rd_kafka_ConfigEntry_value(list[k]));
     }
@@ -174,7 +181,7 @@ bool broker_admin_describe(struct broker_admin *a, const char *const *names, int
     if (!broker_admin_metadata(a, &metadata, e))
         return false;
     for (int i = 0; i < count; i++) {
-        out[i] = (struct broker_topic_state){ .retention_ms = -1, .max_message_bytes = -1 };
+        out[i] = (struct broker_topic_state){ .retention_ms = -1, .retention_bytes = -1, .max_message_bytes = -1 };
         snprintf(out[i].name, sizeof out[i].name, "%s", names[i]);
         const struct rd_kafka_metadata_topic *topic = broker_admin_find(metadata, names[i]);
         if (topic == NULL)
@@ -266,8 +273,9 @@ static bool read_topic_results(const rd_kafka_topic_result_t *const *list, size_
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
             continue;
         const char *text = rd_kafka_topic_result_error_string(list[i]);
-        return err_set(e, broker_err_kind(code), "broker: %s topic=%s: %s", what,
-                       rd_kafka_topic_result_name(list[i]), text != NULL ? text : rd_kafka_err2str(code));
+        return err_set(e, broker_err_kind(code), "broker: %s topic=%s: %s%s", what,
+                       rd_kafka_topic_result_name(list[i]), text != NULL ? text : rd_kafka_err2str(code),
+                       code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR ? " (topics.replication)" : "");
     }
     return true;
 }

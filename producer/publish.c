@@ -211,7 +211,8 @@ int publish_run(int argc, char **argv)
     wait_for_results();
     publisher_close(run.publisher, 0); // only after a second interrupt there is still something under way
     run.publisher = NULL;
+    status = conclude(all_read ? NULL : &e);
     lines_close(&run.lines);
     config_clear(&c);
-    return conclude(all_read ? NULL : &e);
+    return status;
 }

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// topics: creates what is missing, checks what is there, changes nothing that exists.
-//
-// A set-up that breaks a promise is refused by name: a belt whose retention is shorter than its ride would lose jobs,
-// a belt stamped by publishers would make retries early or late, a main topic that keeps records longer than the
-// dedup record lives could send twice. What merely differs (partitions, a longer retention) is said and accepted.
+// topics: creates what is missing, checks what is there (topic_check.c), changes nothing that exists. All topics are
+// gone through before anything is refused, so one run tells everything there is to mend.
 #include "producer/commands.h"
 
 #include "common/broker.h"
-#include "common/clock.h"
+#include "producer/topic_check.h"
 
 #include <inttypes.h>
 
@@ -21,90 +18,60 @@ const struct option topics_options[] = {
     { 0 },
 };
 
-enum finding { FOUND_OK, FOUND_CREATED, FOUND_DIFFERS, FOUND_MISSING, FOUND_UNSAFE };
-
-static const char *const FINDINGS[] = {
-    [FOUND_OK] = "ok", [FOUND_CREATED] = "created", [FOUND_DIFFERS] = "differs", [FOUND_MISSING] = "missing", [FOUND_UNSAFE] = "unsafe"
-};
-
 struct check {
     const struct config *config;
     const struct topic_plan *plan;
     const struct broker_topic_state *state;
-    char text[256];
+    char text[FINDING_TEXT_SIZE];
 };
 
-static enum finding say(struct check *c, enum finding f, const char *text)
+static void print_json(const struct check *c, enum finding f)
 {
-    snprintf(c->text, sizeof c->text, "%s", text);
-    return f;
-}
-
-static int64_t belt_length_ms(const struct check *c)
-{
-    int tier = topics_tier_of(&c->config->topics, c->plan->name);
-    return tier >= 0 ? c->config->tiers.list[tier].length_ms : 0;
-}
-
-static enum finding judge(struct check *c)
-{
-    const struct broker_topic_state *s = c->state;
-    const struct topic_plan *plan = c->plan;
-    char a[40], b[40], text[256];
-    bool forever = s->retention_ms == -1;
-    bool readable = s->max_message_bytes >= 0;
-    if (!readable)
-        return say(c, FOUND_OK, "settings cannot be read from this broker");
-    if (!forever && !plan->compacted && s->retention_ms <= belt_length_ms(c)) {
-        snprintf(text, sizeof text, "retention.ms %s is not longer than its ride of %s: jobs would be lost; set it to %s",
-                 clock_format_duration(s->retention_ms, a, sizeof a), c->config->tiers.list[topics_tier_of(&c->config->topics, plan->name)].name,
-                 clock_format_duration(plan->retention_ms, b, sizeof b));
-        return say(c, FOUND_UNSAFE, text);
-    }
-    if (plan->log_append_time && !s->log_append_time)
-        return say(c, FOUND_UNSAFE, "message.timestamp.type must be LogAppendTime");
-    if (plan->compacted && !s->compacted)
-        return say(c, FOUND_UNSAFE, "cleanup.policy must be compact");
-    if (!plan->compacted && s->compacted)
-        return say(c, FOUND_UNSAFE, "cleanup.policy is compact: records without a key would be refused, others lost");
-    if (s->max_message_bytes < plan->max_message_bytes) {
-        snprintf(text, sizeof text, "max.message.bytes is %" PRId64 ", the largest job needs %" PRId64, s->max_message_bytes, plan->max_message_bytes);
-        return say(c, FOUND_UNSAFE, text);
-    }
-    if (s->partitions != plan->partitions || (!plan->compacted && s->retention_ms != plan->retention_ms)) {
-        snprintf(text, sizeof text, "%d partitions (configured %d), retention %s (configured %s)", s->partitions, plan->partitions,
-                 forever ? "unlimited" : clock_format_duration(s->retention_ms, a, sizeof a), clock_format_duration(plan->retention_ms, b, sizeof b));
-        return say(c, FOUND_DIFFERS, text);
-    }
-    return FOUND_OK;
+    struct buf line = { 0 };
+    buf_printf(&line, "{\"topic\":\"%s\",\"finding\":\"%s\"", c->plan->name, finding_name(f));
+    bool exists = c->state->partitions > 0;
+    buf_printf(&line, ",\"partitions\":%d,\"replication\":%d", exists ? c->state->partitions : c->plan->partitions,
+               exists ? c->state->replication : c->plan->replication);
+    if (!exists)
+        buf_printf(&line, ",\"min_insync_replicas\":%d,\"retention_ms\":%" PRId64, c->config->layout.min_insync_replicas,
+                   c->plan->retention_ms);
+    else if (c->state->settings_known)
+        buf_printf(&line, ",\"min_insync_replicas\":%d,\"retention_ms\":%" PRId64, c->state->min_insync_replicas,
+                   c->state->retention_ms);
+    else
+        buf_puts(&line, ",\"min_insync_replicas\":null,\"retention_ms\":null");
+    buf_puts(&line, ",\"text\":");
+    buf_put_json(&line, slice_of(c->text));
+    buf_puts(&line, "}\n");
+    fwrite(line.data, 1, line.len, stdout);
+    buf_clear(&line);
 }
 
 static void print_finding(const struct check *c, enum finding f)
 {
-    if (!as_json) {
-        printf("%-10s %-32s %s\n", FINDINGS[f], c->plan->name, c->text);
-        return;
-    }
-    struct buf line = { 0 };
-    buf_printf(&line, "{\"topic\":\"%s\",\"finding\":\"%s\",\"partitions\":%d,\"text\":", c->plan->name, FINDINGS[f],
-               c->state->partitions > 0 ? c->state->partitions : c->plan->partitions);
-    buf_put_json(&line, slice_of(c->text));
-    printf("%s}\n", line.data);
-    buf_clear(&line);
+    if (as_json)
+        print_json(c, f);
+    else if (c->text[0] == '\0')
+        printf("%-8s  %s\n", finding_name(f), c->plan->name);
+    else
+        printf("%-8s  %-28s  %s\n", finding_name(f), c->plan->name, c->text);
 }
 
 static bool handle(struct broker_admin *admin, struct check *c, enum finding *f, struct err *e)
 {
+    const struct topic_plan *plan = c->plan;
     if (c->state->partitions > 0) {
-        *f = judge(c);
+        *f = topic_check(c->config, plan, c->state, c->text);
         return true;
     }
     if (check_only) {
-        *f = say(c, FOUND_MISSING, "create it with \"sendfleet-producer topics\"");
+        *f = FINDING_MISSING;
+        snprintf(c->text, sizeof c->text, "create it with \"sendfleet-producer topics\"");
         return true;
     }
-    *f = FOUND_CREATED;
-    return broker_admin_create(admin, c->plan, c->config->layout.min_insync_replicas, e);
+    *f = FINDING_CREATED;
+    snprintf(c->text, sizeof c->text, "%d partitions, %d replicas", plan->partitions, plan->replication);
+    return broker_admin_create(admin, plan, c->config->layout.min_insync_replicas, e);
 }
 
 static bool handle_all(struct broker_admin *admin, const struct config *config, enum finding *worst, struct err *e)
@@ -121,7 +88,7 @@ static bool handle_all(struct broker_admin *admin, const struct config *config, 
         struct check c = { .config = config, .plan = &plans[i], .state = &states[i] };
         enum finding f;
         if (!handle(admin, &c, &f, e))
-            return err_prefix(e, "topic %s", plans[i].name);
+            return false;
         print_finding(&c, f);
         *worst = f > *worst ? f : *worst;
     }
@@ -133,7 +100,7 @@ int topics_run(int argc, char **argv)
     static struct config c;
     struct err e;
     struct broker_admin *admin = NULL;
-    enum finding worst = FOUND_OK;
+    enum finding worst = FINDING_OK;
     (void)argv;
     if (argc > 0)
         return fail((err_set(&e, ERR_USAGE, "topics takes no arguments: names follow from \"prefix\""), &e));
@@ -145,5 +112,5 @@ int topics_run(int argc, char **argv)
     config_clear(&c);
     if (!ok)
         return fail(&e);
-    return worst >= FOUND_MISSING ? 78 : 0;
+    return worst >= FINDING_MISSING ? 78 : 0;
 }

@@ -14,8 +14,7 @@ static bool check(const struct topic_plan *plan, const struct broker_topic_state
 {
     if (state->partitions == 0)
         return err_set(e, ERR_CONFIG, "topic %s does not exist: create it with \"sendfleet-producer topics\"", plan->name);
-    bool can_tell = state->retention_ms >= 0; // the mock broker cannot
-    if (can_tell && plan->log_append_time && !state->log_append_time)
+    if (state->settings_known && plan->log_append_time && !state->log_append_time)
         return err_set(e, ERR_CONFIG, "topic %s must have message.timestamp.type=LogAppendTime (retries would be early or "
                                       "late): see \"sendfleet-producer topics\"", plan->name);
     return true;
