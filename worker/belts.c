@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { HOPS_MAX = 2000, HOP_AGAIN_MS = 1000 };
+enum { HOPS_MAX = 2000, HOP_AGAIN_MS = 1000, IN_A_ROW_MAX = 8 };
 
 struct hop {
     struct intake *in;
@@ -195,14 +195,23 @@ static void take_from_heap(struct intake *in, int64_t now_ms)
     }
 }
 
+// A few from each belt, so that one with many due does not take every slot. False: nothing more can be moved now.
+static bool move_some(struct intake *in, int64_t now_ms)
+{
+    bool any = false;
+    for (struct source *s = in->belts; s != NULL; s = s->next)
+        for (int i = 0; i < IN_A_ROW_MAX && s->state == SOURCE_OPEN && fetch_head(s) && move_head(in, s, now_ms); i++)
+            any = true;
+    return any;
+}
+
 void belts_turn(struct intake *in)
 {
     int64_t now_ms = deliveries_now_ms(in->deliveries);
     in->next_due_ms = INT64_MAX;
     take_from_heap(in, now_ms);
-    for (struct source *s = in->belts; s != NULL; s = s->next)
-        while (s->state == SOURCE_OPEN && fetch_head(s) && move_head(in, s, now_ms))
-            continue;
+    while (move_some(in, now_ms))
+        continue;
     take_from_heap(in, now_ms);
     if (in->next_due_ms != INT64_MAX)
         loop_timer_in(in->wake, in->next_due_ms - now_ms);

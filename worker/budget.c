@@ -3,8 +3,8 @@
 //
 // Slots are counted from the moment a record is taken until its attempt ended; what is then waiting for Redis and
 // Kafka to confirm the settlement is bounded separately, or the linger of the event topic would cap the send rate.
-// Retries and each lane of fresh work can take most slots but never all, so neither a flood of retries nor a
-// backlog of newsletters keeps a password reset waiting.
+// Retries and each lane of fresh work can take most slots but never all, and some are left to critical work whatever
+// the others do together, so neither a flood of retries nor a backlog of newsletters keeps a password reset waiting.
 //
 // One destination may use idle slots, but from half on only up to its share, so that a slow one can hold half of the
 // worker and never all of it. (A quick one frees its slots sooner than a belt brings a job back: it is never parked.)
@@ -20,7 +20,7 @@ static const int LANE_PERCENT[LANE_COUNT] = {
     [LANE_CRITICAL] = 100, [LANE_NORMAL] = 85, [LANE_BULK] = 70, [LANE_RETRY] = 85
 };
 
-enum { SETTLING_MAX = 3000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, SLOW_MS = 250, LATENCY_GUESS_US = 50000 };
+enum { RESERVE_PERCENT = 5, SETTLING_MAX = 3000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, SLOW_MS = 250, LATENCY_GUESS_US = 50000 };
 
 void budget_init(struct budget *b, const struct config *c)
 {
@@ -36,12 +36,19 @@ void budget_clear(struct budget *b)
     b->table = NULL;
 }
 
+// Together the other lanes could take everything: so much is always left to what is critical.
+static int reserve(const struct budget *b)
+{
+    int percent = b->max_inflight * RESERVE_PERCENT / 100;
+    return percent > 0 ? percent : b->max_inflight > 1 ? 1 : 0;
+}
+
 bool budget_has_room(const struct budget *b, enum lane lane)
 {
     int lane_max = b->max_inflight * LANE_PERCENT[lane] / 100;
     if (lane_max < 1)
         lane_max = 1;
-    return b->inflight < b->max_inflight && b->by_lane[lane] < lane_max && b->bytes < b->max_bytes &&
+    return b->inflight < b->max_inflight - (lane == LANE_CRITICAL ? 0 : reserve(b)) && b->by_lane[lane] < lane_max && b->bytes < b->max_bytes &&
            b->settling < SETTLING_MAX;
 }
 

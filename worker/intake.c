@@ -3,7 +3,7 @@
 //
 // Nothing is read that cannot be started: every partition has a queue of its own (broker.h), and a queue that is not
 // read is the back-pressure. Per turn: first what is due on the belts, then the main lanes, critical before normal
-// before bulk, partitions of a lane in turn.
+// before bulk, partitions of a lane (or belts) in turn, a different one first each time.
 //
 // A partition the group wants back is drained: nothing new is started, attempts may end until the drain deadline,
 // then the final frontier is stored and the partition released. What is still running settles without its offset;
@@ -46,10 +46,20 @@ static enum lane lane_of(const struct intake *in, const char *topic)
 
 static void link_source(struct source **list, struct source *s)
 {
-    while (*list != NULL && (*list)->lane <= s->lane)
+    while (*list != NULL)
         list = &(*list)->next;
-    s->next = *list;
+    s->next = NULL;
     *list = s;
+}
+
+// Somebody else is the first to be asked in the next turn: when slots come free one by one, the first takes them all.
+static void rotate(struct source **list)
+{
+    struct source *first = *list;
+    if (first == NULL || first->next == NULL)
+        return;
+    *list = first->next;
+    link_source(list, first);
 }
 
 static void unlink_source(struct intake *in, struct source *s)
@@ -142,6 +152,8 @@ void intake_turn(struct intake *in)
     release_drained(in, in->belts);
     if (!in->open)
         return;
+    rotate(&in->belts);
+    rotate(&in->mains);
     belts_turn(in);
     take_lane(in, LANE_CRITICAL);
     take_lane(in, LANE_NORMAL);

@@ -108,7 +108,7 @@ void loop_timer_in(struct loop_timer *t, int64_t delay_ms)
 }
 
 // Lets time pass, timers included.
-static void pass(int64_t ms)
+static inline void pass(int64_t ms)
 {
     int64_t until_ms = w.now_ms + ms;
     for (;;) {
@@ -222,14 +222,14 @@ static struct question answered(enum question_kind kind)
     return q;
 }
 
-static void redis_finds(enum question_kind kind, enum dedup_finding finding, const char *detail, int64_t wait_ms)
+static inline void redis_finds(enum question_kind kind, enum dedup_finding finding, const char *detail, int64_t wait_ms)
 {
     struct question q = answered(kind);
     struct dedup_reply reply = { .finding = finding, .wait_ms = wait_ms, .detail = slice_of(detail), .epoch = q.epoch };
     q.claim_cb(q.arg, &reply);
 }
 
-static struct question redis_takes(enum question_kind kind, bool taken)
+static inline struct question redis_takes(enum question_kind kind, bool taken)
 {
     struct question q = answered(kind);
     q.mark_cb(q.arg, taken, SLICE(""));
@@ -269,7 +269,7 @@ bool post_event(struct post *post, const struct event *ev, struct parcel *parcel
     return true;
 }
 
-static void kafka_answers(struct posted *p, bool acknowledged)
+static inline void kafka_answers(struct posted *p, bool acknowledged)
 {
     assert_non_null(p->parcel);
     struct parcel *parcel = p->parcel;
@@ -277,7 +277,7 @@ static void kafka_answers(struct posted *p, bool acknowledged)
     parcel->cb(parcel->arg, acknowledged);
 }
 
-static void kafka_acknowledges_all(void)
+static inline void kafka_acknowledges_all(void)
 {
     for (int i = 0; i < w.posts; i++)
         if (w.posted[i].parcel != NULL)
@@ -285,7 +285,7 @@ static void kafka_acknowledges_all(void)
 }
 
 // The last record written to a topic whose name ends so; NULL when there is none.
-static struct posted *posted_to(const char *suffix)
+static inline struct posted *posted_to(const char *suffix)
 {
     for (int i = w.posts; i-- > 0;) {
         size_t len = strlen(w.posted[i].topic);
@@ -295,7 +295,7 @@ static struct posted *posted_to(const char *suffix)
     return NULL;
 }
 
-static int posted_records(void)
+static inline int posted_records(void)
 {
     int count = 0;
     for (int i = 0; i < w.posts; i++)
@@ -303,7 +303,7 @@ static int posted_records(void)
     return count;
 }
 
-static const char *header_of(const struct posted *p, const char *name)
+static inline const char *header_of(const struct posted *p, const char *name)
 {
     static char text[64 * 1024];
     struct slice value = record_header(p->record, name);
@@ -350,7 +350,7 @@ static void hop_start(struct transport *t, struct attempt *a)
     w.started++;
 }
 
-static void attempt_ends(struct attempt *a, enum attempt_result result, enum attempt_phase phase, int code)
+static inline void attempt_ends(struct attempt *a, enum attempt_result result, enum attempt_phase phase, int code)
 {
     struct outcome o = { .result = result, .phase = phase, .code = code, .retry_after_ms = -1, .text = "so it said",
                          .response = SLICE("so it said in full"), .begun_us = 1 };
@@ -445,9 +445,9 @@ static const char JOB[] = "{\"v\":1,\"id\":\"j1\",\"route\":\"default\",\"from\"
                           "\"subject\":\"s\",\"text\":\"t\"}";
 
 // A record of the source; headers end with a NULL name.
-static struct record *record_with(const char *value, const char *const (*headers)[2])
+static inline struct record *record_with(const char *value, const char *const (*headers)[2])
 {
-    struct header list[16];
+    struct header list[16] = { 0 };
     size_t count = 0;
     for (; headers != NULL && headers[count][0] != NULL; count++)
         list[count] = (struct header){ slice_of(headers[count][0]), slice_of(headers[count][1]) };
@@ -457,14 +457,14 @@ static struct record *record_with(const char *value, const char *const (*headers
     return record_new(&shape, list, count);
 }
 
-static void take(struct record *r)
+static inline void take(struct record *r)
 {
     w.source->outstanding++;
     deliveries_take(&w.all, r, w.source, tracker_add(&w.source->tracker, r->offset, r->bytes));
 }
 
 // Nothing may be left over: every counter back to where it began, every offset finished.
-static void expect_all_settled(void)
+static inline void expect_all_settled(void)
 {
     assert_int_equal(w.all.count, 0);
     assert_int_equal(w.all.budget.inflight, 0);
