@@ -75,7 +75,8 @@ static void on_attempt_done(struct attempt *a, const struct outcome *o)
     route_learn(d->all->routes, d->route, v.class, deliveries_now_ms(d->all));
     struct policy_case c = delivery_policy_case(d);
     d->ending = (struct ending){ 0 };
-    write_trail_entry(d, &v);
+    if (v.class != FAILURE_NONE) // an accepted job leaves no record that would carry a trail
+        write_trail_entry(d, &v);
     policy_after_attempt(&c, &v, o, &d->ending);
     settle_verdict(d);
 }
