@@ -219,6 +219,7 @@ static bool open_outside(struct worker *w, struct err *e)
     struct transport_env env = { .loop = w->loop, .resolver = w->resolver, .config = c };
     if (!routes_open(&w->routes, c, &env, e) || !post_open(&w->post, c, e))
         return false;
+    loop_on_turn(w->loop, on_turn, w); // before the store's hook, which sends what ours have asked for
     w->store = store_new(w->loop, c, &events);
     w->dedup = dedup_new(w->store, c, c->worker.id);
     return true;
@@ -237,7 +238,6 @@ static bool open_inside(struct worker *w, struct err *e)
     w->journal_watch = loop_watch_new(w->loop, broker_producer_fd(w->post.journal), LOOP_READ, on_posted, w);
     w->tick = loop_timer_new(w->loop, on_tick, w);
     loop_timer_in(w->tick, 0);
-    loop_on_turn(w->loop, on_turn, w);
     loop_on_signal(w->loop, SIGTERM, on_signal, w);
     loop_on_signal(w->loop, SIGINT, on_signal, w);
     return admin_open(&w->admin, c, w->loop, w->meters.registry, e);
