@@ -39,10 +39,34 @@ struct buf { // all zero is an empty buffer
 void buf_clear(struct buf *b);                 // frees; the buffer is empty and usable again
 void buf_reset(struct buf *b);                 // len = 0, keeps the memory
 void buf_reserve(struct buf *b, size_t extra); // room for extra more bytes and a NUL
-void buf_put(struct buf *b, const void *bytes, size_t len);
-void buf_puts(struct buf *b, const char *text);
-void buf_putc(struct buf *b, char c);
-void buf_put_slice(struct buf *b, struct slice s);
+
+// A job's way through a worker is a few hundred of these, most of them of a constant length: in line, a copy of a
+// few bytes is a move or two.
+static inline void buf_put(struct buf *b, const void *bytes, size_t len)
+{
+    if (b->len + len >= b->cap)
+        buf_reserve(b, len);
+    if (len > 0)
+        memcpy(b->data + b->len, bytes, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+static inline void buf_puts(struct buf *b, const char *text)
+{
+    buf_put(b, text, strlen(text));
+}
+
+static inline void buf_putc(struct buf *b, char c)
+{
+    buf_put(b, &c, 1);
+}
+
+static inline void buf_put_slice(struct buf *b, struct slice s)
+{
+    buf_put(b, s.ptr, s.len);
+}
+
 void buf_put_i64(struct buf *b, int64_t n); // decimal; the hot path's printf
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -14,6 +14,13 @@
 enum { UNROUTED_WAIT_MS = 60000 };
 
 // SPDX-License-Identifier: Apache-2.0
+static void keep_id(struct delivery *d, struct slice id)
+{
+    size_t len = id.len < sizeof d->env.id ? id.len : sizeof d->env.id - 1;
+    memcpy(d->env.id, id.ptr, len);
+    d->env.id[len] = '\0';
+}
+
 static bool parse(struct delivery *d, struct err *e)
 {
     struct record *r = d->record;
@@ -26,7 +33,7 @@ static bool parse(struct delivery *d, struct err *e)
     if (valid)
         valid = job_parse(&d->job, r->value.ptr, r->value.len, (size_t)d->all->config->max_job_bytes, e);
     if (valid && d->job.id.ptr != NULL)
-        snprintf(d->env.id, sizeof d->env.id, "%.*s", (int)d->job.id.len, d->job.id.ptr);
+        keep_id(d, d->job.id);
     if (d->env.id[0] == '\0')
         snprintf(d->env.id, sizeof d->env.id, "%.100s-%" PRId32 "-%" PRId64, r->topic, r->partition, r->offset);
     if (d->env.first_seen_ms == 0)

@@ -267,6 +267,7 @@ static void http_close(struct transport *t)
         t->idle_lines = l->next;
         http_line_free(l);
     }
+    curl_url_cleanup(t->parsed_url);
     http_sockets_close(t);
     http_origins_close(t);
     loop_timer_free(t->deadline_timer);
@@ -279,6 +280,15 @@ static void http_close(struct transport *t)
     buf_clear(&t->scratch);
     free(t);
     curl_global_cleanup();
+}
+
+static CURLU *parse_url(const char *text)
+{
+    CURLU *url = curl_url();
+    if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK)
+        return url;
+    curl_url_cleanup(url);
+    return NULL;
 }
 
 static bool http_open(struct transport **out, const struct route_config *route,
@@ -303,6 +313,7 @@ static bool http_open(struct transport **out, const struct route_config *route,
             e->kind = ERR_CONFIG;
             return err_prefix(e, "routes.%s.url", route->name);
         }
+        t->parsed_url = parse_url(route->url);
         t->home->guarded = false;
         http_origin_ready(t->home); // ask for its addresses ahead of the first job
     }

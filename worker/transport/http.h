@@ -55,6 +55,7 @@ struct transport {
     const struct route_config *route;
     struct transport_env env;
     void *multi; // CURLM
+    void *parsed_url; // CURLU, the route's; NULL: it has none
     struct loop_timer *curl_timer, *deadline_timer;
     int64_t deadline_armed_ms; // 0 = not
     struct call_list steps[CALL_STEPS];

@@ -85,6 +85,15 @@ static void add_headers(struct line *l)
     }
 }
 
+// The parsed form is what is used; without it libcurl would take the text apart again for each request.
+static void use_route_url(struct line *l)
+{
+    if (l->transport->route->url == NULL)
+        return;
+    curl_easy_setopt(l->easy, CURLOPT_URL, l->transport->route->url);
+    curl_easy_setopt(l->easy, CURLOPT_CURLU, l->transport->parsed_url);
+}
+
 static struct line *line_new(struct transport *t)
 {
     struct line *l = xcalloc(1, sizeof *l);
@@ -92,8 +101,7 @@ static struct line *line_new(struct transport *t)
     l->easy = curl_easy_init();
     add_headers(l);
     CURL *easy = l->easy;
-    if (t->route->url != NULL)
-        curl_easy_setopt(easy, CURLOPT_URL, t->route->url);
+    use_route_url(l);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, l);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, l->error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -155,22 +163,24 @@ static bool set_header(struct line_header *h, struct slice value, struct err *e)
 
 static bool set_headers(struct line *l, const struct attempt *a, struct err *e)
 {
-    char number[16];
-    snprintf(number, sizeof number, "%u", a->number);
+    struct buf *number = &l->transport->scratch;
+    buf_reset(number);
+    buf_put_i64(number, a->number);
     return set_header(&l->key, a->idempotency_key, e) && set_header(&l->id, slice_of(a->job_id), e) &&
-           set_header(&l->number, slice_of(number), e);
+           set_header(&l->number, buf_slice(number), e);
 }
 
 static void set_url(struct line *l, struct slice url)
 {
     bool own = url.ptr == NULL;
     if (own && l->url != NULL) {
-        curl_easy_setopt(l->easy, CURLOPT_URL, l->transport->route->url);
+        use_route_url(l);
         free(l->url);
         l->url = NULL;
     } else if (!own && (l->url == NULL || !slice_is(url, l->url))) {
         free(l->url);
         l->url = xstrndup(url.ptr, url.len);
+        curl_easy_setopt(l->easy, CURLOPT_CURLU, NULL);
         curl_easy_setopt(l->easy, CURLOPT_URL, l->url);
     }
     if (l->credential != NULL)
