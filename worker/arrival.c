@@ -6,6 +6,7 @@
 // only ever made with a free slot and after every wait.
 #include "worker/delivery.h"
 
+#include "worker/line.h"
 #include "worker/policy.h"
 
 #include <inttypes.h>
@@ -106,11 +107,10 @@ static bool waits_outside(struct delivery *d)
         claim_park(d, WAIT_LIMITED, destination_park(d->destination, now_ms));
         return true;
     }
-    if (!route_admit(d->route, now_ms, &until_ms)) {
+    if (route_is_paused(d->route, now_ms, &until_ms)) {
         claim_park(d, WAIT_LIMITED, until_ms + (int64_t)(delivery_random01(d->all) * 1000));
         return true;
     }
-    d->probe = d->route->probing;
     d->holds_destination = true;
     destination_begin(d->destination, loop_now_ms(d->all->loop));
     return false;
@@ -137,6 +137,10 @@ void deliveries_take(struct deliveries *all, struct record *record, struct sourc
     struct policy_case c = delivery_policy_case(d);
     d->gate = policy_gate(&c, &d->ending);
     d->gate_review = d->ending.kind == ENDING_REVIEW;
-    if (!waits_outside(d))
+    if (waits_outside(d))
+        return;
+    if (d->gate != FAILURE_NONE || d->gate_review)
         claim_ask(d);
+    else
+        line_join(d);
 }

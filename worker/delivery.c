@@ -2,6 +2,7 @@
 // delivery: one record, from being taken to its offset being finished.
 //
 //   ARRIVED -> FILING                                  invalid, scheduled, route paused, destination full
+//   ARRIVED -> WAITING -> ASKING | FILING | over       in line for a connection; parked or left when that takes long
 //   ARRIVED -> ASKING -> SENDING -> VERDICT -> FILING  an attempt
 //                     -> VERDICT -> FILING             a gate (expired, held unknown, approval missing)
 //                     -> FILING                        duplicate, busy, or an ending that has to be filed again
@@ -19,17 +20,19 @@
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/line.h"
 #include "worker/policy.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, LINE_PATIENCE_MS = 1000 };
 
 #define BIT(state) (1u << (state))
 static const unsigned ALLOWED[DELIVERY_STATE_COUNT] = {
     [DELIVERY_FREE] = BIT(DELIVERY_ARRIVED),
-    [DELIVERY_ARRIVED] = BIT(DELIVERY_ASKING) | BIT(DELIVERY_FILING),
+    [DELIVERY_ARRIVED] = BIT(DELIVERY_WAITING) | BIT(DELIVERY_ASKING) | BIT(DELIVERY_FILING),
+    [DELIVERY_WAITING] = BIT(DELIVERY_ASKING) | BIT(DELIVERY_FILING) | BIT(DELIVERY_FREE),
     [DELIVERY_ASKING] = BIT(DELIVERY_SENDING) | BIT(DELIVERY_VERDICT) | BIT(DELIVERY_FILING) | BIT(DELIVERY_RELEASING) |
                         BIT(DELIVERY_FREE),
     [DELIVERY_SENDING] = BIT(DELIVERY_VERDICT) | BIT(DELIVERY_RELEASING),
@@ -99,6 +102,7 @@ void delivery_give_back_slot(struct delivery *d)
         return;
     d->holds_slot = false;
     delivery_leave_destination(d, -1);
+    line_leave(d);
     all->budget.inflight--;
     all->budget.by_lane[d->lane]--;
     all->budget.settling++;
@@ -190,6 +194,14 @@ void delivery_carried(struct delivery *d, bool acknowledged)
     d->source = NULL;
 }
 
+static void look_after_waiting(struct delivery *d, int64_t now_ms)
+{
+    if (now_ms - d->begun_ms < LINE_PATIENCE_MS || !budget_is_over_share(&d->all->budget, d->destination, now_ms))
+        return;
+    line_remove(d);
+    claim_park(d, WAIT_LIMITED, destination_park(d->destination, deliveries_now_ms(d->all)));
+}
+
 static void look_after(struct delivery *d, int64_t now_ms)
 {
     const struct config *c = d->all->config;
@@ -197,6 +209,8 @@ static void look_after(struct delivery *d, int64_t now_ms)
         settle_file(d);
         return;
     }
+    if (d->state == DELIVERY_WAITING)
+        look_after_waiting(d, now_ms);
     if (d->state != DELIVERY_SENDING)
         return;
     if (now_ms - d->renewed_ms >= c->worker.renew_ms && !d->unfenced) {
@@ -221,9 +235,27 @@ static void on_tick(void *arg)
     loop_timer_in(all->tick, TICK_MS);
 }
 
+// s NULL: of all sources.
+static void leave_those_in_line(struct deliveries *all, const struct source *s)
+{
+    for (struct delivery *d = all->first, *next; d != NULL; d = next) {
+        next = d->next;
+        if (d->state != DELIVERY_WAITING || (s != NULL && d->source != s))
+            continue;
+        line_remove(d);
+        delivery_over(d, false);
+    }
+}
+
+void deliveries_leave_source(struct deliveries *all, const struct source *s)
+{
+    leave_those_in_line(all, s);
+}
+
 void deliveries_drain(struct deliveries *all)
 {
     all->draining = true;
+    leave_those_in_line(all, NULL);
 }
 
 void deliveries_cut(struct deliveries *all)

@@ -15,6 +15,7 @@
 enum delivery_state {
     DELIVERY_FREE,
     DELIVERY_ARRIVED, // taken; nothing asked yet
+    DELIVERY_WAITING, // in line for a connection of its route, not claimed
     DELIVERY_ASKING,  // a claim or look-up is on its way to Redis
     DELIVERY_SENDING, // the attempt runs, the claim is ours
     DELIVERY_VERDICT, // settle 1: the verdict is on its way to Redis
@@ -52,6 +53,8 @@ struct delivery {
 
     struct route *route;
     struct destination *destination; // a slot of it is taken while holds_destination
+    struct delivery *line_prev, *line_next; // while WAITING
+    bool holds_place;                       // one of its route's claims
     bool holds_slot, holds_destination, probe, refiled, unfenced, refused;
     bool over_once_carried, finished; // it ended while its carried copy was on the way to Kafka
     bool aborting; // the drain deadline cut this attempt
@@ -59,7 +62,7 @@ struct delivery {
     bool gate_review;
     struct attempt attempt;
     int64_t asked_ms; // monotonic; the claim: its lease began then or later
-    int64_t begun_ms, renewed_ms; // monotonic; the attempt, the lease
+    int64_t begun_ms, renewed_ms; // monotonic; the attempt (or the wait in line), the lease
 
     struct delivery_report report;
     struct ending ending;
@@ -117,6 +120,9 @@ void deliveries_take(struct deliveries *d, struct record *record, struct source 
 void deliveries_drain(struct deliveries *d);
 // The drain deadline: every attempt still running is cut and settles as what it then is (released, failed, unknown).
 void deliveries_cut(struct deliveries *d);
+
+// A partition goes: what of it has not claimed anything is left to its next reader.
+void deliveries_leave_source(struct deliveries *d, const struct source *s);
 
 int64_t deliveries_now_ms(const struct deliveries *d); // broker time
 

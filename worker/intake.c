@@ -94,6 +94,7 @@ static void on_revoked(void *arg, struct broker_partition *p)
     struct intake *in = arg;
     struct source *s = broker_partition_owner(p);
     s->state = SOURCE_DRAINING;
+    deliveries_leave_source(in->deliveries, s);
     s->drain_until_ms = loop_now_ms(in->loop) + (in->closing ? 0 : REVOKE_DRAIN_MS);
     belts_drop(in, s);
     in->dirty = true;

@@ -57,6 +57,14 @@ struct route *routes_find(const struct routes *r, struct slice name)
     return NULL;
 }
 
+bool route_is_paused(const struct route *r, int64_t now_ms, int64_t *until_ms)
+{
+    if (now_ms >= r->paused_until_ms)
+        return false;
+    *until_ms = r->paused_until_ms;
+    return true;
+}
+
 bool route_admit(struct route *r, int64_t now_ms, int64_t *until_ms)
 {
     if (r->paused_until_ms == 0)

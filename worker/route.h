@@ -7,6 +7,8 @@
 #include "worker/classify.h"
 #include "worker/transport/transport.h"
 
+struct delivery;
+
 struct route {
     const struct route_config *config;
     const struct transport_ops *ops;
@@ -15,6 +17,8 @@ struct route {
     int64_t pause_ms;             // the last pause; the next one is twice as long
     bool probing;                 // one attempt is under way to see whether it works again
     int unknown_in_a_row;
+    int claims;                   // jobs that hold a claim for it, at most about as many as it has connections
+    struct delivery *line_first, *line_last; // borrowed: those waiting to claim (line.c)
 };
 
 struct routes {
@@ -26,6 +30,9 @@ struct routes {
 MUST_CHECK bool routes_open(struct routes *r, const struct config *c, const struct transport_env *env, struct err *e);
 void routes_close(struct routes *r);
 struct route *routes_find(const struct routes *r, struct slice name); // NULL when there is none
+
+// Paused: *until_ms says when to come back (broker time). Changes nothing.
+bool route_is_paused(const struct route *r, int64_t now_ms, int64_t *until_ms);
 
 // May an attempt start now? False: *until_ms says when to come back (broker time). After a pause, the first one to
 // ask is the probe; the others wait until it is back.

@@ -372,6 +372,56 @@ static void a_probe_that_finds_nothing_to_send_frees_the_route(void **state)
     expect_all_settled();
 }
 
+static void a_job_is_claimed_only_for_a_connection(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) // no connections configured: eight places
+        take(record_with(JOB, NULL));
+    assert_int_equal(w.asked, 8);
+    redis_finds(ASKED_CLAIM, DEDUP_STALE, "", 0); // one comes to nothing: the next in line claims
+    assert_int_equal(w.asked, 8);
+    while (w.asked > 0)
+        redis_finds(ASKED_CLAIM, DEDUP_STALE, "", 0);
+    expect_all_settled();
+}
+
+static void those_in_line_are_left_to_others_at_the_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        take(record_with(JOB, NULL));
+    deliveries_leave_source(&w.all, w.source);
+    assert_int_equal(w.all.count, 8);
+    take(record_with(JOB, NULL));
+    deliveries_drain(&w.all);
+    assert_int_equal(w.all.count, 8);
+    assert_int_equal(w.asked, 8);
+    while (w.asked > 0)
+        redis_finds(ASKED_CLAIM, DEDUP_STALE, "", 0);
+    assert_int_equal(w.all.count, 0);
+    assert_int_equal(w.source->outstanding, 0);
+    assert_int_equal(tracker_window(&w.source->tracker), 3); // read again by the next owner
+}
+
+static void those_in_line_of_a_slow_route_leave_for_the_belts(void **state)
+{
+    (void)state;
+    static const char SLOW[] = "{\"v\":1,\"idempotency_key\":\"%d\",\"route\":\"default\",\"url\":\"http://slow.example/x\","
+                               "\"body\":{}}";
+    char job[200];
+    for (int i = 0; i < 9; i++) {
+        snprintf(job, sizeof job, SLOW, i);
+        take(record_with(job, NULL));
+    }
+    assert_int_equal(w.asked, 8);
+    pass(1100);
+    assert_int_equal(posted_records(), 1);
+    kafka_acknowledges_all();
+    while (w.asked > 0)
+        redis_finds(ASKED_CLAIM, DEDUP_STALE, "", 0);
+    expect_all_settled();
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, world_begins, world_ends)
 
 int main(void)
@@ -397,6 +447,9 @@ int main(void)
         CASE(an_unknown_outcome_that_was_parked_is_still_unknown),
         CASE(a_destination_has_its_share_from_arrival_on),
         CASE(a_probe_that_finds_nothing_to_send_frees_the_route),
+        CASE(a_job_is_claimed_only_for_a_connection),
+        CASE(those_in_line_are_left_to_others_at_the_end),
+        CASE(those_in_line_of_a_slow_route_leave_for_the_belts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
