@@ -3,6 +3,7 @@
 
 usage: cli_test.py PRODUCER MOCKBROKER [unittest arguments]
 """
+import hashlib
 import json
 import os
 import pty
@@ -16,7 +17,14 @@ import unittest
 
 PRODUCER, MOCKBROKER = sys.argv[1:3]
 TOPICS = "sendfleet.main:2,sendfleet.main.critical:1,sendfleet.main.bulk:1"
+CONTENT = "attachments body from headers html reply_to route subject template text to url".split()
 JOB = '{"v":1,"to":"ann@example.com","id":"%s"}'
+
+
+def default_key(job):  # as producer/README.md tells other clients
+    content = {name: job[name] for name in CONTENT if name in job}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Broker:
@@ -80,6 +88,13 @@ class Publish(Test):
         for r in results:
             self.assertEqual(list(r), ["line", "status", "id", "idempotency_key", "topic", "partition", "offset", "error"])
             self.assertEqual(r["error"] is None, r["status"] == "published")
+
+    def test_the_default_key_is_what_the_readme_says(self):
+        job = {"v": 1, "to": "ann@example.com", "from": "Ö <shop@example.com>", "subject": "Grüße", "priority": "bulk",
+               "text": 'a\n\t"b"\\ \u007f\u2028 €\U0001f600/', "headers": {"Z": "1", "A": "2"}, "body": {"é": 1, "z": [2.5, None, True]},
+               "metadata": {"not": "content"}, "html": None}
+        done = self.run_producer("publish", input="".join(json.dumps(job, ensure_ascii=e) + "\n" for e in (True, False)))
+        self.assertEqual([r["idempotency_key"] for r in self.results(done)], [default_key(job)] * 2, done.stdout)
 
     def test_many_lines_from_a_file(self):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as f:
