@@ -26,7 +26,9 @@ struct ticket { // travels with a record and finds its way back with the receipt
     struct ticket *next; // while free
 };
 
-enum { SLAB_TICKETS = 256, TOPICS_MAX = TOPIC_FIXED_COUNT + TIERS_MAX, RECORD_EXTRA_BYTES = 128 * 1024 };
+enum { SLAB_TICKETS = 256, TOPICS_MAX = TOPIC_FIXED_COUNT + TIERS_MAX, RECORD_EXTRA_BYTES = 128 * 1024,
+       LETTER_EXTRA_BYTES = 16 * 1024 * 1024, BATCH_BYTES = 900000,
+       BATCH_LEAST_BYTES = 60000 };
 
 struct slab {
     struct slab *next;
@@ -171,9 +173,12 @@ static void configure(struct broker_conf *b, const struct config *c, enum broker
         broker_conf_apply(b, PUBLISH_DEFAULTS, sizeof PUBLISH_DEFAULTS / sizeof PUBLISH_DEFAULTS[0]);
     else
         broker_conf_apply(b, WORKER_DEFAULTS, sizeof WORKER_DEFAULTS / sizeof WORKER_DEFAULTS[0]);
+    // a batch counts as one record against the topics' limits, which follow the largest job
+    broker_conf_number(b, "batch.size", c->max_job_bytes < BATCH_BYTES ? c->max_job_bytes + BATCH_LEAST_BYTES : BATCH_BYTES);
     broker_conf_pairs(b, c);
     broker_conf_apply(b, FIXED, sizeof FIXED / sizeof FIXED[0]);
-    broker_conf_number(b, "message.max.bytes", c->max_job_bytes + RECORD_EXTRA_BYTES);
+    // a worker also carries what was never a job to the dead letters; the topic's own limit decides
+    broker_conf_number(b, "message.max.bytes", c->max_job_bytes + (publish ? RECORD_EXTRA_BYTES : LETTER_EXTRA_BYTES));
     if (kind == BROKER_SETTLE)
         broker_conf_number(b, "linger.ms", 1);
     if (kind == BROKER_JOURNAL) {

@@ -71,6 +71,7 @@ struct delivery {
     struct parcel record_parcel, event_parcel, carry_parcel;
     int acks_due;
     bool record_filed, event_filed; // acknowledged
+    bool bare; // the letter goes without the job: no topic of ours takes it
     bool carry_due;
     int64_t again_ms; // monotonic; file once more then; 0 = no
 };

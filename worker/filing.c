@@ -51,11 +51,6 @@ static struct parcel parcel_for(struct delivery *d, post_cb cb)
 
 // ---- headers -----------------------------------------------------------------------------------------------------
 
-static const char *lane_header(const struct delivery *d)
-{
-    return d->job.priority != JOB_NORMAL ? job_priority_name(d->job.priority) : "normal";
-}
-
 static void describe_origin(const struct delivery *d, char *out, size_t size)
 {
     const struct record *r = d->record;
@@ -76,7 +71,7 @@ static void prepare(struct delivery *d, struct onward *o)
         o->env.origin = slice_of(o->origin);
     }
     if (o->env.lane.ptr == NULL)
-        o->env.lane = slice_of(lane_header(d));
+        o->env.lane = slice_of(job_priority_name(d->job.priority));
     if (o->env.rcpt[0] == '\0' && d->job.to.spec.ptr != NULL && d->ending.class != FAILURE_INVALID)
         digest_short(d->job.to.spec, o->env.rcpt);
 }
@@ -113,7 +108,7 @@ static struct broker_message message(struct delivery *d, const char *topic)
         .topic = topic,
         .partition = -1,
         .key = r->has_key ? r->key : (struct slice){ NULL, 0 },
-        .value = r->has_value ? r->value : (struct slice){ NULL, 0 },
+        .value = r->has_value && !d->bare ? r->value : (struct slice){ NULL, 0 },
         .headers = &d->all->headers,
     };
 }
@@ -131,8 +126,24 @@ static bool post(struct delivery *d, const struct envelope *env, const char *top
     return post_record(d->all->post, &m, parcel);
 }
 
+// A record larger than anything of ours may be (other limits on its topic, or packed small) must not hold up its
+// partition for ever: it becomes a letter that says where its bytes lie.
+static void leave_out_what_is_too_large(struct delivery *d)
+{
+    bool may_be = d->record->bytes > (size_t)d->all->config->max_job_bytes; // or it only shared a batch with one that was
+    if (d->bare || !may_be || !d->record_parcel.too_large || d->ending.kind != ENDING_LETTER)
+        return;
+    d->bare = true;
+    char origin[TOPIC_NAME_SIZE + 40], rest[ENDING_REASON_MAX / 2];
+    describe_origin(d, origin, sizeof origin);
+    snprintf(rest, sizeof rest, "%s", d->ending.reason);
+    snprintf(d->ending.reason, sizeof d->ending.reason, "%s; %zu bytes are too large for a letter and stay at %s", rest,
+             d->record->value.len, origin);
+}
+
 static bool file_record(struct delivery *d)
 {
+    leave_out_what_is_too_large(d);
     struct onward o;
     prepare(d, &o);
     apply_ending(d, &o);

@@ -51,10 +51,12 @@ static void learn_time(struct post *p, const struct broker_receipt *receipt)
 static void on_receipt(void *arg, const struct broker_receipt *receipt)
 {
     struct parcel *parcel = arg;
-    if (!receipt->ok)
+    if (!receipt->ok) {
         complain(parcel->post, receipt->err->text);
-    else if (parcel->stamped)
+        parcel->too_large = receipt->err->kind == ERR_INPUT;
+    } else if (parcel->stamped) {
         learn_time(parcel->post, receipt);
+    }
     parcel->cb(parcel->arg, receipt->ok);
 }
 
@@ -67,6 +69,7 @@ static bool produce(struct post *p, struct broker_producer *producer, const stru
         return true;
     if (e.kind != ERR_TRANSIENT)
         complain(p, e.text);
+    parcel->too_large = e.kind == ERR_INPUT;
     return false;
 }
 

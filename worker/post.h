@@ -29,6 +29,7 @@ struct parcel {
     void *arg;
     struct post *post; // the rest is post's
     bool stamped;      // the broker stamps this topic's records itself
+    bool too_large;    // set when it was refused for its size: filing it as it is again will not help
 };
 bool post_record(struct post *p, const struct broker_message *m, struct parcel *parcel);
 bool post_event(struct post *p, const struct event *ev, struct parcel *parcel);

@@ -167,7 +167,7 @@ static void a_record_that_is_too_large_is_refused_at_once(void **state)
     (void)state;
     fixture_topic(&fx, "large", 1);
     struct broker_producer *p = open_producer(BROKER_SETTLE);
-    size_t len = 2 * 1024 * 1024;
+    size_t len = 20 * 1024 * 1024;
     char *value = xcalloc(1, len);
     struct broker_message m = { .topic = "large", .partition = -1, .value = { value, len } };
     struct receipts got = { 0 };

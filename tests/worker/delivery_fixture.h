@@ -56,6 +56,7 @@ static struct world {
     struct posted posted[POSTED_MAX];
     int posts;
     bool refuse_records, refuse_events;
+    size_t largest; // value that Kafka takes; 0 = any
     struct attempt *attempt; // the last one started
     int started;
     int64_t stored; // offset
@@ -251,6 +252,10 @@ bool post_record(struct post *post, const struct broker_message *m, struct parce
     (void)post;
     if (w.refuse_records)
         return false;
+    if (w.largest > 0 && m->value.len > w.largest) {
+        parcel->too_large = true;
+        return false;
+    }
     struct posted *p = keep_posted(parcel);
     snprintf(p->topic, sizeof p->topic, "%s", m->topic);
     struct record shape = { .has_key = m->key.ptr != NULL, .key = m->key, .has_value = m->value.ptr != NULL, .value = m->value };

@@ -162,6 +162,22 @@ static void a_letter_that_is_not_acknowledged_is_filed_again(void **state)
     expect_all_settled();
 }
 
+static void what_is_too_large_for_a_letter_does_not_hold_up_its_partition(void **state)
+{
+    (void)state;
+    w.largest = 3;
+    w.config.max_job_bytes = 4;
+    take(record_with("{not a job", NULL));
+    kafka_acknowledges_all(); // the event
+    pass(2000);
+    struct posted *letter = posted_to(".dlq");
+    assert_non_null(letter);
+    assert_false(letter->record->has_value);
+    assert_non_null(strstr(header_of(letter, "sf-reason"), "stay at t.main-0-0"));
+    kafka_acknowledges_all();
+    expect_all_settled();
+}
+
 static void a_claim_that_was_answered_after_its_lease_is_made_again(void **state)
 {
     (void)state;
@@ -435,6 +451,7 @@ int main(void)
         CASE(a_newer_epoch_ends_it_without_a_word),
         CASE(only_what_kafka_did_not_take_is_filed_again),
         CASE(a_letter_that_is_not_acknowledged_is_filed_again),
+        CASE(what_is_too_large_for_a_letter_does_not_hold_up_its_partition),
         CASE(a_claim_that_was_answered_after_its_lease_is_made_again),
         CASE(a_refused_verdict_looks_what_stands_there),
         CASE(an_acceptance_that_redis_refuses_is_still_an_acceptance),
