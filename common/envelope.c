@@ -322,7 +322,13 @@ void envelope_write(const struct envelope *env, struct headers *out)
 {
     for (size_t i = 0; i < SPEC_COUNT; i++)
         SPECS[i].write(env, &SPECS[i], out);
-    for (size_t i = 0; i < env->other_count; i++)
-        if (find_spec(env->others[i].name) == NULL)
-            headers_add_slice(out, env->others[i].name, env->others[i].value);
+    size_t foreign = env->traceparent.ptr != NULL ? sizeof "traceparent" - 1 + env->traceparent.len : 0;
+    for (size_t i = 0; i < env->other_count; i++) {
+        const struct header *h = &env->others[i];
+        size_t size = h->name.len + h->value.len;
+        if (find_spec(h->name) != NULL || foreign + size > ENVELOPE_FOREIGN_MAX)
+            continue;
+        headers_add_slice(out, h->name, h->value);
+        foreign += size;
+    }
 }

@@ -65,7 +65,7 @@ struct envelope {
 MUST_CHECK bool envelope_read(struct envelope *env, const struct header *h, size_t count, struct err *e);
 
 // Adds every header that has a value, then the foreign ones. What it writes, envelope_read accepts: texts over their
-// limit are cut, control characters in them become spaces.
+// limit are cut, control characters in them become spaces, foreign headers that pass ENVELOPE_FOREIGN_MAX are left out.
 void envelope_write(const struct envelope *env, struct headers *out);
 
 #endif

@@ -25,14 +25,10 @@ static void write_report(struct delivery *d, const struct outcome *o, const stru
     r->attempt_us = o->begun_us > 0 ? clock_mono_us() - o->begun_us : 0;
 }
 
-static void write_trail_entry(struct delivery *d, const struct verdict *v)
+static void note_in_trail(struct delivery *d, const struct verdict *v)
 {
     struct trail_entry entry = {
-        .at_ms = deliveries_now_ms(d->all),
-        .generation = d->env.epoch.generation,
-        .try_no = d->env.epoch.try_no,
         .worker = slice_of(d->all->worker),
-        .transport = slice_of(d->route->config->transport),
         .phase = slice_of(phase_name(d->report.phase)),
         .enhanced = slice_of(d->report.enhanced),
         .text = slice_of(d->report.text),
@@ -40,11 +36,7 @@ static void write_trail_entry(struct delivery *d, const struct verdict *v)
         .code = d->report.code,
         .class = v->class,
     };
-    struct buf line = { 0 };
-    trail_format(&entry, &line);
-    if (line.len < sizeof d->ending.entry)
-        memcpy(d->ending.entry, line.data, line.len + 1);
-    buf_clear(&line);
+    delivery_note(d, &entry);
 }
 
 static void count_attempt(struct delivery *d, const struct verdict *v)
@@ -76,7 +68,7 @@ static void on_attempt_done(struct attempt *a, const struct outcome *o)
     struct policy_case c = delivery_policy_case(d);
     d->ending = (struct ending){ 0 };
     if (v.class != FAILURE_NONE) // an accepted job leaves no record that would carry a trail
-        write_trail_entry(d, &v);
+        note_in_trail(d, &v);
     policy_after_attempt(&c, &v, o, &d->ending);
     settle_verdict(d);
 }

@@ -10,6 +10,18 @@
 
 #include <stdio.h>
 
+// The claim of this epoch outlived its lease: its worker, and nobody else, knows what became of the attempt.
+static void blame(struct delivery *d, struct slice dead_worker)
+{
+    buf_reset(&d->detail);
+    buf_printf(&d->detail, "%.*s", (int)dead_worker.len, dead_worker.ptr);
+    struct policy_case c = delivery_policy_case(d);
+    policy_after_dead_claim(&c, d->detail.data, &d->ending);
+    struct trail_entry attempt = { .worker = buf_slice(&d->detail), .phase = SLICE("claimed"), .class = FAILURE_UNKNOWN,
+                                   .text = SLICE("its worker ended while it held the claim") };
+    delivery_note(d, &attempt);
+}
+
 static void end_as_filed_before(struct delivery *d, const struct dedup_reply *reply)
 {
     metric_add(d->all->meters->redelivered, 1);
@@ -19,23 +31,17 @@ static void end_as_filed_before(struct delivery *d, const struct dedup_reply *re
         d->env.epoch = reply->epoch; // of the attempt that was accepted, so that the event folds with its own
         snprintf(d->report.provider_id, sizeof d->report.provider_id, "%.*s", (int)reply->detail.len, reply->detail.ptr);
     } else if (!ending_parse(&d->ending, reply->detail)) {
-        // Only a claim that outlived its lease has no ending: its detail is the dead worker's name.
-        buf_reset(&d->detail);
-        buf_put_slice(&d->detail, reply->detail);
-        struct policy_case c = delivery_policy_case(d);
-        policy_after_dead_claim(&c, d->detail.data, &d->ending);
+        blame(d, reply->detail); // only a claim that outlived its lease has no ending
     }
     settle_filing(d);
 }
 
 static void end_as_dead_claim(struct delivery *d, const struct dedup_reply *reply)
 {
-    buf_reset(&d->detail);
-    buf_put_slice(&d->detail, reply->detail);
-    log_warn("delivery", "unknown job=%s claimed_by=%s: it ended while it may have been sending", d->env.id, d->detail.data);
+    log_warn("delivery", "unknown job=%s claimed_by=%.*s: it ended while it may have been sending", d->env.id,
+             (int)reply->detail.len, reply->detail.ptr);
     meter_count1(d->all->meters->unknown, "claimed");
-    struct policy_case c = delivery_policy_case(d);
-    policy_after_dead_claim(&c, d->detail.data, &d->ending);
+    blame(d, reply->detail);
     delivery_count(d);
     settle_filing(d);
 }

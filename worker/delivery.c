@@ -171,6 +171,20 @@ void delivery_count(struct delivery *d)
         meter_count2(m->dlq, failure_name(d->ending.class), job_priority_name(d->job.priority));
 }
 
+void delivery_note(struct delivery *d, struct trail_entry *attempt)
+{
+    struct buf line = { 0 };
+    attempt->at_ms = deliveries_now_ms(d->all);
+    attempt->generation = d->env.epoch.generation;
+    attempt->try_no = d->env.epoch.try_no;
+    if (d->route != NULL)
+        attempt->transport = slice_of(d->route->config->transport);
+    trail_format(attempt, &line);
+    if (line.len < sizeof d->ending.entry)
+        memcpy(d->ending.entry, line.data, line.len + 1);
+    buf_clear(&line);
+}
+
 // ---- time --------------------------------------------------------------------------------------------------------
 
 static void on_renewed(void *arg, bool taken, struct slice previous)

@@ -4,6 +4,7 @@
 #define WORKER_DELIVERY_H
 
 #include "common/loop.h"
+#include "common/trail.h"
 #include "worker/budget.h"
 #include "worker/dedup.h"
 #include "worker/ending.h"
@@ -136,6 +137,8 @@ void delivery_leave_destination(struct delivery *d, int64_t attempt_us); // < 0:
 // The end. finished: the record needs no second look (otherwise it is left for whoever reads the partition next).
 void delivery_over(struct delivery *d, bool finished);
 void delivery_count(struct delivery *d); // its outcome
+// Makes an attempt the ending's line of the trail; time, epoch and transport are filled in.
+void delivery_note(struct delivery *d, struct trail_entry *attempt);
 struct policy_case delivery_policy_case(struct delivery *d);
 double delivery_random01(struct deliveries *d);
 

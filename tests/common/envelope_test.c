@@ -176,13 +176,13 @@ static void test_writes_readably(void **state)
         buf_puts(&junk, i % 7 == 0 ? "\n" : "\xc3\xa9");
     static char bytes[ENVELOPE_FOREIGN_MAX - 1];
     memset(bytes, 'x', sizeof bytes);
-    const struct header foreign = { SLICE("x"), { bytes, sizeof bytes } };
+    const struct header foreign[] = { { SLICE("x"), { bytes, sizeof bytes } }, { SLICE("y"), SLICE("one too many") } };
     struct slice text = buf_slice(&junk);
     struct envelope env = { .epoch = { UINT32_MAX, UINT32_MAX }, .attempt = UINT32_MAX, .due_ms = INT64_MAX,
                             .first_seen_ms = INT64_MAX, .expires_ms = INT64_MAX, .wait = WAIT_SCHEDULED,
                             .class = FAILURE_MAILBOX_BUSY, .code = 5000, .lane = text, .reason = text, .replay = text,
-                            .origin = text, .approval = text, .trail = text, .response = text, .others = &foreign,
-                            .other_count = 1 };
+                            .origin = text, .approval = text, .trail = text, .response = text, .others = foreign,
+                            .other_count = 2 };
     memset(env.id, 'i', sizeof env.id - 1);
     memset(env.rcpt, 'a', sizeof env.rcpt - 1);
     struct headers h = { 0 };

@@ -119,6 +119,18 @@ static void what_was_found_settled_is_only_filed_again(void **state)
     assert_int_equal(w.started, 0);
 }
 
+static void a_dead_workers_attempt_is_in_the_trail(void **state)
+{
+    (void)state;
+    take(record_with(JOB, NULL));
+    redis_finds(ASKED_CLAIM, DEDUP_NOW_UNKNOWN, "w0", 0);
+    struct posted *letter = posted_to(".dlq");
+    assert_non_null(strstr(header_of(letter, "sf-trail"), "\"worker\":\"w0\""));
+    assert_non_null(strstr(header_of(letter, "sf-reason"), "w0"));
+    kafka_acknowledges_all();
+    expect_all_settled();
+}
+
 static void a_newer_epoch_ends_it_without_a_word(void **state)
 {
     (void)state;
@@ -448,6 +460,7 @@ int main(void)
         CASE(a_letter_carries_what_a_person_needs),
         CASE(what_is_no_job_becomes_a_letter_with_its_bytes),
         CASE(what_was_found_settled_is_only_filed_again),
+        CASE(a_dead_workers_attempt_is_in_the_trail),
         CASE(a_newer_epoch_ends_it_without_a_word),
         CASE(only_what_kafka_did_not_take_is_filed_again),
         CASE(a_letter_that_is_not_acknowledged_is_filed_again),
