@@ -120,6 +120,7 @@ void deliveries_take(struct deliveries *all, struct record *record, struct sourc
 {
     struct delivery *d = delivery_acquire(all);
     struct err e;
+    d->taken_ms = loop_now_ms(all->loop);
     d->record = record;
     d->source = source;
     d->seq = seq;

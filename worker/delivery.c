@@ -235,17 +235,24 @@ static void look_after(struct delivery *d, int64_t now_ms)
         d->carry_due = delivery_file_carry(d);
 }
 
+// Age of the oldest record that holds an offset back; the list is in the order of arrival.
+static double frontier_age_s(const struct deliveries *all, int64_t now_ms)
+{
+    const struct delivery *d = all->first;
+    while (d != NULL && d->source == NULL) // carried over
+        d = d->next;
+    return d != NULL ? (double)(now_ms - d->taken_ms) / 1e3 : 0;
+}
+
 static void on_tick(void *arg)
 {
     struct deliveries *all = arg;
-    int64_t now_ms = loop_now_ms(all->loop), oldest_ms = now_ms;
+    int64_t now_ms = loop_now_ms(all->loop);
     for (struct delivery *d = all->first, *next; d != NULL; d = next) {
         next = d->next;
-        if (d->state == DELIVERY_SENDING && d->source != NULL && d->begun_ms < oldest_ms)
-            oldest_ms = d->begun_ms;
         look_after(d, now_ms);
     }
-    metric_set(all->meters->frontier_age, (double)(now_ms - oldest_ms) / 1e3);
+    metric_set(all->meters->frontier_age, frontier_age_s(all, now_ms));
     loop_timer_in(all->tick, TICK_MS);
 }
 

@@ -62,6 +62,7 @@ struct delivery {
     enum failure_class gate; // look-up instead of claim: why it must not be sent
     bool gate_review;
     struct attempt attempt;
+    int64_t taken_ms; // monotonic
     int64_t asked_ms; // monotonic; the claim: its lease began then or later
     int64_t begun_ms, renewed_ms; // monotonic; the attempt (or the wait in line), the lease
 

@@ -26,7 +26,7 @@ static struct metric *single(struct metric_family *f)
 static void declare_families(struct meters *m)
 {
     m->jobs = family(m, METRIC_COUNTER, "jobs_total", "outcome,route,class",
-                     "Jobs that reached an outcome: accepted, waiting, dead, review, duplicate, stale.");
+                     "Jobs that reached an outcome: accepted, waiting, dead, review, duplicate.");
     m->attempts = family(m, METRIC_COUNTER, "attempts_total", "provider,class", "Attempts by how they ended.");
     m->attempt_seconds = histogram(m, "attempt_seconds", "provider", SECONDS, "Duration of an attempt.");
     m->end_to_end = histogram(m, "end_to_end_seconds", "route", WAITS,
@@ -58,7 +58,7 @@ static void declare_singles(struct meters *m)
     m->store_up = single(family(m, METRIC_GAUGE, "store_up", "", "1 while Redis answers."));
     m->clock_offset = single(family(m, METRIC_GAUGE, "clock_offset_seconds", "", "Broker time minus local time."));
     m->frontier_age = single(family(m, METRIC_GAUGE, "frontier_age_seconds", "",
-                                    "Age of the oldest attempt that holds an offset back."));
+                                    "Age of the oldest record under way that holds an offset back."));
     m->dueheap_bytes = single(family(m, METRIC_GAUGE, "due_heap_bytes", "", "Records waiting in memory for less than a belt."));
 }
 

@@ -62,6 +62,8 @@ struct worker {
 
 static bool clocks_agree(const struct worker *w)
 {
+    if (!w->post.clock.known)
+        return false;
     int64_t offset_ms = deliveries_now_ms(&w->deliveries) - clock_wall_ms();
     metric_set(w->meters.clock_offset, (double)offset_ms / 1e3);
     return offset_ms < CLOCK_LIMIT_MS && offset_ms > -CLOCK_LIMIT_MS;
@@ -75,7 +77,7 @@ static void set_gates(struct worker *w)
     if (open != w->intake.open)
         intake_set_open(&w->intake, open);
     metric_set(w->meters.store_up, store_up ? 1 : 0);
-    w->admin.ready = open && clocks_agree(w);
+    w->admin.ready = clocks_agree(w) && open;
 }
 
 static void on_store_change(void *arg)

@@ -259,6 +259,29 @@ static void a_long_attempt_renews_and_is_carried_over(void **state)
     expect_all_settled();
 }
 
+static void the_oldest_record_under_way_is_told_until_it_is_carried_over(void **state)
+{
+    (void)state;
+    struct buf out = { 0 };
+    take(record_with(JOB, NULL));
+    redis_finds(ASKED_CLAIM, DEDUP_GO, "", 0);
+    pass(29000);
+    metrics_print(w.meters.registry, &out);
+    assert_non_null(strstr(out.data, "frontier_age_seconds 29"));
+    buf_reset(&out);
+    pass(2000);
+    kafka_acknowledges_all();
+    pass(1000);
+    metrics_print(w.meters.registry, &out);
+    assert_non_null(strstr(out.data, "frontier_age_seconds 0"));
+    buf_clear(&out);
+    redis_takes(ASKED_RENEW, true);
+    attempt_ends(w.attempt, ATTEMPT_ACCEPTED, PHASE_RESPONSE, 200);
+    redis_takes(ASKED_SENT, true);
+    kafka_acknowledges_all();
+    expect_all_settled();
+}
+
 static void an_attempt_that_ends_while_its_copy_is_on_the_way_waits_for_it(void **state)
 {
     static const bool answers[] = { true, false };
@@ -469,6 +492,7 @@ int main(void)
         CASE(a_refused_verdict_looks_what_stands_there),
         CASE(an_acceptance_that_redis_refuses_is_still_an_acceptance),
         CASE(a_long_attempt_renews_and_is_carried_over),
+        CASE(the_oldest_record_under_way_is_told_until_it_is_carried_over),
         CASE(an_attempt_that_ends_while_its_copy_is_on_the_way_waits_for_it),
         CASE(a_draining_worker_gives_back_what_it_has_not_begun),
         CASE(an_attempt_outlives_its_partition),
