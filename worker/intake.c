@@ -102,7 +102,9 @@ static void on_revoked(void *arg, struct broker_partition *p)
 
 static void on_lost(void *arg, struct broker_partition *p)
 {
-    let_go(arg, broker_partition_owner(p), true);
+    struct intake *in = arg;
+    deliveries_leave_source(in->deliveries, broker_partition_owner(p));
+    let_go(in, broker_partition_owner(p), true);
 }
 
 static void release_drained(struct intake *in, struct source *list)

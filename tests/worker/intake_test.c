@@ -235,11 +235,11 @@ static void a_slot_is_left_for_what_is_critical(void **state)
     }
     pass(1000);
     turn();
-    int before = w.asked;
+    size_t before = w.all.count;
     struct broker_partition *critical = assigned(w.config.topics.fixed[TOPIC_MAIN_CRITICAL]);
     arrives(critical, "c", 0);
     turn();
-    assert_int_equal(w.asked, before + 1);
+    assert_int_equal(w.all.count, before + 1);
 }
 
 // ---- on time -----------------------------------------------------------------------------------------------------
@@ -356,6 +356,35 @@ static void a_lost_partition_stores_nothing_any_more(void **state)
     assert_int_equal(w.released, 0);
 }
 
+static void what_stands_in_line_goes_with_its_partition(void **state)
+{
+    (void)state;
+    w.config.worker.max_inflight = 40;
+    w.all.budget.max_inflight = 40;
+    for (int lost = 0; lost < 2; lost++) {
+        struct broker_partition *p = assigned(w.config.topics.fixed[TOPIC_MAIN]);
+        char id[16];
+        for (int i = 0; i < 20; i++) {
+            snprintf(id, sizeof id, "j%d.%d", lost, i);
+            arrives(p, id, 0);
+        }
+        turn();
+        assert_int_equal(w.all.count, 20);
+        int claimed = w.asked;
+        assert_in_range(claimed, 1, 19);
+        if (lost)
+            group.on_lost(group.arg, p);
+        else
+            group.on_revoked(group.arg, p);
+        assert_int_equal(w.all.count, claimed);
+        while (w.asked > 0)
+            one_slot_comes_free();
+        assert_int_equal(w.all.count, 0);
+        turn();
+    }
+    assert_int_equal(w.released, 1);
+}
+
 static void hops_under_way_at_the_end_are_let_go(void **state)
 {
     (void)state; // the sanitizer counts what is left
@@ -381,6 +410,7 @@ int main(void)
         CASE(nothing_is_taken_while_closed),
         CASE(a_revoked_belt_forgets_what_it_held_and_waits_for_what_runs),
         CASE(a_lost_partition_stores_nothing_any_more),
+        CASE(what_stands_in_line_goes_with_its_partition),
         CASE(hops_under_way_at_the_end_are_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
