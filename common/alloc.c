@@ -2,6 +2,7 @@
 // alloc: see alloc.h.
 #include "common/alloc.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,4 +42,12 @@ char *xstrndup(const char *bytes, size_t len)
         memcpy(copy, bytes, len);
     copy[len] = '\0';
     return copy;
+}
+
+// glibc raises this limit to the size of whatever large block is freed, and keeps blocks below it: a process that
+// fetches megabytes from many partitions then holds on to most of what it ever fetched.
+void alloc_return_large(void)
+{
+    enum { LARGE_BYTES = 512 * 1024 };
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }

@@ -13,4 +13,7 @@ char *xstrdup(const char *text) __attribute__((malloc, returns_nonnull));
 // Copies len bytes and adds a NUL.
 char *xstrndup(const char *bytes, size_t len) __attribute__((malloc, returns_nonnull));
 
+// From now on, blocks of half a megabyte and more go back to the system as soon as they are freed.
+void alloc_return_large(void);
+
 #endif

@@ -266,6 +266,7 @@ static void close_all(struct worker *w)
 int worker_run(const struct config *c, struct err *e)
 {
     signal(SIGPIPE, SIG_IGN);
+    alloc_return_large();
     if (!preflight_topics(c, e))
         return err_exit_status(e->kind);
     struct worker *w = xcalloc(1, sizeof *w);
