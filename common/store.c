@@ -4,9 +4,9 @@
 //   DOWN -> CONNECTING -> SHAKING -> READY -> DOWN …
 //
 // A command is formatted once and moves between three queues: `waiting` (the link is not ready, or amnesia
-// holds it back), `sent` (on the link, in the order of the answers) and `first` (repairs). When a connection
-// is lost, what is in `sent` goes back to the front of where it came from, so the order a caller sees never
-// changes; only the connection's own commands die with it.
+// holds it back), `sent` (on the link, in the order of the answers) and `first` (never held back). When a
+// connection is lost, what is in `sent` goes back to the front of where it came from, so the order a caller
+// sees never changes; only the connection's own commands die with it.
 //
 // What can go wrong: an answer that is lost with the connection belongs to a command that was carried out; it
 // is carried out again. A server that does not answer (partition, SIGSTOP, a full disk under AOF) looks like
@@ -168,11 +168,14 @@ void store_shaken(struct store *s)
               s->server.run_id, s->pending, amnesia);
     if (s->pending == 0)
         prove(s);
-    write_all(s, &s->first);
     if (amnesia && s->events.on_amnesia != NULL) {
         s->held = true;
         s->events.on_amnesia(s->events.arg);
-    } else if (!s->held) {
+        write_all(s, &s->first); // behind the repairs of this moment: what is under way is newer
+        return;
+    }
+    write_all(s, &s->first);
+    if (!s->held) {
         write_all(s, &s->waiting);
         if (s->events.on_up != NULL)
             s->events.on_up(s->events.arg);

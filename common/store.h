@@ -7,8 +7,8 @@
 // the oldest command drops a connection that does not answer. Commands of one turn leave in one write.
 //
 // A Redis that restarted or failed over (run_id or master_replid changed) may have lost its last writes:
-// on_amnesia tells; from then on the store counts as down and holds back every command, those queued before
-// included, until store_resume. It also tells when the very first connection meets a Redis that is younger
+// on_amnesia tells; from then on the store counts as down and holds back ordinary commands, those queued
+// before included, until store_resume. It also tells when the very first connection meets a Redis that is younger
 // than STORE_YOUNG_MS: others may still be repairing it.
 //
 // Errors that pass by themselves (LOADING, READONLY, MASTERDOWN, BUSY, TRYAGAIN, OOM, MISCONF, NOREPLICAS,
@@ -57,7 +57,8 @@ int64_t store_oldest_ms(const struct store *s);     // age of the oldest unanswe
 // args are copied.
 void store_command(struct store *s, const struct slice *args, size_t count, store_cb cb, void *arg);
 
-// As store_command, but sent before everything that store_resume holds back (repairs after amnesia).
+// As store_command, but never held back: repairs, and what must be on record before anybody asks. What was
+// under way when the connection was lost goes behind what on_amnesia writes.
 void store_command_first(struct store *s, const struct slice *args, size_t count, store_cb cb, void *arg);
 void store_resume(struct store *s);
 void store_resume_in(struct store *s, int64_t delay_ms); // whatever happens to the connection meanwhile

@@ -20,6 +20,8 @@
 // 3. A worker that repaired first must not claim before the others have repaired too. So claims stay paused
 // until
 //    the server is STORE_YOUNG_MS old, which gives every live worker time to notice and come back.
+//    What a worker has to say (verdicts, renewals) is no claim and goes at once: an attempt that ended
+//    during the outage must be on record before anybody judges its claim, whose lease nobody could renew.
 // 4. A release does not restore what the claim replaced, and does not delete: both let an older copy begin
 // again.
 //    It writes `queued` with the claim's own epoch, which is true: the record exists and will be read again.
@@ -143,19 +145,21 @@ static void put_common(const struct dedup *d, const struct dedup_subject *s, str
     args[6] = slice_of(s->job_id);
 }
 
-// extra: up to two more arguments, absent ones (ptr NULL) are left out.
-static void eval(struct call *c, struct store_script *script, struct slice first, struct slice second,
+typedef void eval_fn(struct store *s, struct store_script *script, struct slice key,
+                     const struct slice *args, size_t count, store_cb cb, void *arg);
+
+// how: store_eval for what asks, store_eval_first for what tells. Absent arguments (ptr NULL) are left out.
+static void eval(struct call *c, eval_fn *how, struct store_script *script, const struct slice more[2],
                  store_cb cb)
 {
     struct slice args[DEDUP_COMMON_ARGS + 2];
     char numbers[3][24];
     size_t count = DEDUP_COMMON_ARGS;
     put_common(c->dedup, c->subject, args, numbers);
-    if (first.ptr != NULL)
-        args[count++] = first;
-    if (second.ptr != NULL)
-        args[count++] = second;
-    store_eval(c->dedup->store, script, slice_of(c->key), args, count, cb, c);
+    for (int i = 0; i < 2; i++)
+        if (more[i].ptr != NULL)
+            args[count++] = more[i];
+    how(c->dedup->store, script, slice_of(c->key), args, count, cb, c);
 }
 
 // ---- claims and look-ups ----------------------------------------------------------------------------------
@@ -225,7 +229,8 @@ static void on_found(void *arg, const struct store_reply *reply)
 static void find(struct call *c, const char *mode)
 {
     c->asked_ms = store_now_ms(c->dedup->store);
-    eval(c, c->dedup->find, slice_of(mode), slice_of(c->dedup->worker_id), on_found);
+    struct slice more[] = { slice_of(mode), slice_of(c->dedup->worker_id) };
+    eval(c, store_eval, c->dedup->find, more, on_found);
 }
 
 static void on_set(void *arg, const struct store_reply *reply)
@@ -330,7 +335,8 @@ static void mark(struct dedup *d, const struct dedup_subject *s, const char *sta
         return;
     }
     struct call *c = mark_call(d, s, cb, arg);
-    eval(c, d->mark, slice_of(state), detail.ptr != NULL ? detail : SLICE(""), on_mark);
+    struct slice more[] = { slice_of(state), detail.ptr != NULL ? detail : SLICE("") };
+    eval(c, store_eval_first, d->mark, more, on_mark);
     let_go_unfenced(c);
 }
 
@@ -363,21 +369,21 @@ void dedup_queued(struct dedup *d, const struct dedup_subject *s, struct epoch c
     struct call *c = mark_call(d, s, cb, arg);
     snprintf(generation, sizeof generation, "%" PRIu32, continuation.generation);
     snprintf(try_no, sizeof try_no, "%" PRIu32, continuation.try_no);
-    eval(c, d->queued, slice_of(generation), slice_of(try_no), on_mark);
+    eval(c, store_eval_first, d->queued, (struct slice[]){ slice_of(generation), slice_of(try_no) }, on_mark);
     let_go_unfenced(c);
 }
 
 void dedup_release(struct dedup *d, const struct dedup_subject *s, dedup_mark_cb cb, void *arg)
 {
     struct call *c = mark_call(d, s, cb, arg);
-    eval(c, d->release, (struct slice){ 0 }, (struct slice){ 0 }, on_mark);
+    eval(c, store_eval_first, d->release, (struct slice[2]){ { 0 } }, on_mark);
     let_go_unfenced(c);
 }
 
 void dedup_renew(struct dedup *d, const struct dedup_subject *s, dedup_mark_cb cb, void *arg)
 {
     struct call *c = mark_call(d, s, cb, arg);
-    eval(c, d->renew, (struct slice){ 0 }, (struct slice){ 0 }, on_mark);
+    eval(c, store_eval_first, d->renew, (struct slice[2]){ { 0 } }, on_mark);
     let_go_unfenced(c);
 }
 
@@ -406,7 +412,7 @@ void dedup_sent(struct dedup *d, const struct dedup_subject *s, struct slice pro
     buf_put_slice(&c->value, provider_id);
     struct slice args[] = { SLICE("SET"), slice_of(c->key),  buf_slice(&c->value),
                             SLICE("PX"),  slice_of(d->life), SLICE("GET") };
-    store_command(d->store, args, sizeof args / sizeof args[0], on_sent, c);
+    store_command_first(d->store, args, sizeof args / sizeof args[0], on_sent, c);
     let_go_unfenced(c);
 }
 
