@@ -2,6 +2,7 @@
 // steps: see steps.h. A job's events share one key and so one partition, but workers batch them: what two workers
 // wrote can lie in either order, and each stamps with its own clock. Time first is right in practice, because nothing
 // happens to the same job on two workers within the few milliseconds their clocks differ; the epoch settles the rest.
+// Only a replay is different: the worker may be done before the operator's mark of it is stamped, by another clock.
 // A worker that finds a job already accepted files that event again with the same id: it is one step, not two.
 #include "dlq-inspector/steps.h"
 
@@ -154,6 +155,8 @@ void steps_add_take(struct steps *s, struct slice job, struct record *r)
 static int compare(const void *a, const void *b)
 {
     const struct step *x = a, *y = b;
+    if (x->ev.epoch.generation != y->ev.epoch.generation)
+        return x->ev.epoch.generation < y->ev.epoch.generation ? -1 : 1;
     if (x->ev.at_ms != y->ev.at_ms)
         return x->ev.at_ms < y->ev.at_ms ? -1 : 1;
     int epoch = epoch_compare(x->ev.epoch, y->ev.epoch);
