@@ -5,6 +5,7 @@
 running for the next time). `simulator` and `smtpd` are the two next hops. A process's output goes to a file in the
 test's tmp_path, and what a failed test's processes said is shown with the failure.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -22,14 +23,14 @@ BIN = pathlib.Path(os.environ.get("SENDFLEET_BIN", ROOT / ".build/Release/bin"))
 
 
 def until(condition, seconds, what):
-    """Polls until condition() is true and returns what it gave; fails naming `what` otherwise."""
+    """Polls until condition() is true and returns what it gave; fails naming `what` (or what() gives) otherwise."""
     limit = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > limit:
-            pytest.fail(f"not within {seconds} s: {what}")
+            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -113,35 +114,52 @@ def stack():
     return reach
 
 
+def new_prefix():
+    return "t" + uuid.uuid4().hex[:10]
+
+
 @pytest.fixture
 def prefix():
     """A prefix for topics and Redis keys that no other test has."""
-    return "t" + uuid.uuid4().hex[:10]
+    return new_prefix()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than 20 s")
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     if call.when == "call" and outcome.get_result().failed:
-        for process in getattr(item, "processes", []):
+        for process in [one for node in item.listchain() for one in getattr(node, "processes", [])]:
             lines = process.output().splitlines()[-40:]
             outcome.get_result().sections.append((f"{process.log}", "\n".join(lines)))
+
+
+@contextlib.contextmanager
+def starting(node, folder):
+    """The processes of a test or module: killed at its end when they still run."""
+    node.processes = []
+
+    def run(name, *arguments, env=None):
+        log = folder / f"{name}-{len(node.processes)}.log"
+        process = Process(arguments, log, env)
+        node.processes.append(process)
+        return process
+
+    try:
+        yield run
+    finally:
+        for process in node.processes:
+            process.kill()
 
 
 @pytest.fixture
 def start(request, tmp_path):
     """start(name, argument…, env={}) -> Process, killed at the end of the test when it still runs."""
-    request.node.processes = []
-
-    def run(name, *arguments, env=None):
-        log = tmp_path / f"{name}-{len(request.node.processes)}.log"
-        process = Process(arguments, log, env)
-        request.node.processes.append(process)
-        return process
-
-    yield run
-    for process in request.node.processes:
-        process.kill()
+    with starting(request.node, tmp_path) as run:
+        yield run
 
 
 def port_from(file, process):
@@ -152,15 +170,43 @@ def port_from(file, process):
     return int(until(read, 20, f"a port in {file}"))
 
 
+def start_simulator(start, folder):
+    process = start("simulator", BIN / "simulator", "--port-file", folder / "simulator.port", "--ledger",
+                    folder / "simulator.jsonl")
+    return Simulator(process, port_from(folder / "simulator.port", process))
+
+
 @pytest.fixture
 def simulator(start, tmp_path):
-    process = start("simulator", BIN / "simulator", "--port-file", tmp_path / "simulator.port", "--ledger",
-                    tmp_path / "simulator.jsonl")
-    return Simulator(process, port_from(tmp_path / "simulator.port", process))
+    return start_simulator(start, tmp_path)
+
+
+@pytest.fixture
+def fleet(stack, prefix, start, tmp_path, simulator):
+    """Sendfleet's programs with topics of their own; nothing runs before fleet.up()."""
+    import fleets
+    made = fleets.Fleet(stack, prefix, start, tmp_path, simulator)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared_fleet(stack, request, tmp_path_factory):
+    """The same for all tests of a module, whose jobs must not disturb each other."""
+    import fleets
+    folder = tmp_path_factory.mktemp("fleet")
+    with starting(request.node, folder) as start:
+        made = fleets.Fleet(stack, new_prefix(), start, folder, start_simulator(start, folder))
+        yield made
+        made.close()
+
+
+def start_smtpd(start, folder):
+    process = start("smtpd", ROOT / "tests/maildir/smtpd", "--maildir", folder / "maildir", "--port-file",
+                    folder / "smtpd.port", "--ledger", folder / "smtpd.jsonl")
+    return Smtpd(process, port_from(folder / "smtpd.port", process), folder / "maildir", folder / "smtpd.jsonl")
 
 
 @pytest.fixture
 def smtpd(start, tmp_path):
-    process = start("smtpd", ROOT / "tests/maildir/smtpd", "--maildir", tmp_path / "maildir", "--port-file",
-                    tmp_path / "smtpd.port", "--ledger", tmp_path / "smtpd.jsonl")
-    return Smtpd(process, port_from(tmp_path / "smtpd.port", process), tmp_path / "maildir", tmp_path / "smtpd.jsonl")
+    return start_smtpd(start, tmp_path)

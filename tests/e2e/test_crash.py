@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker dies without a word, in the middle of its work, at a provider that does not deduplicate."""
+from conftest import until
+from fleets import mail
+
+JOBS, INFLIGHT = 1500, 150
+
+
+def test_kill_9_of_one_of_three_workers(fleet):
+    fleet.up(workers=3, topics={"partitions_main": 6}, worker={"max_inflight": INFLIGHT})
+    fleet.simulator.control(latency_ms=200)
+    jobs = [mail(f"ann{n}+{'flaky-1' if n % 20 == 0 else 'accept'}@example.com", f"job-{n}") for n in range(JOBS)]
+    ids = fleet.publish(*jobs)
+    until(lambda: fleet.simulator.stats()["requests"] >= 400, 30, "several hundred are under way")
+    victim = fleet.workers[1]
+    victim.process.kill()
+    assert fleet.simulator.stats()["accepted"] < JOBS, "it died in the middle"
+    fleet.worker("w2")
+    ends = fleet.await_ended(ids, 60)
+
+    # nothing lost, nothing twice: by the provider's raw requests
+    ledger = {line["key"]: line for line in fleet.simulator.ledger()}
+    assert fleet.simulator.stats()["accepted_twice"] == 0
+    unknown = {job for job, end in ends.items() if end["event"] == "dead"}
+    assert all(ledger[job]["accepted"] == 1 for job in ids if job not in unknown)
+    assert {end["event"] for end in ends.values()} <= {"accepted", "dead"}
+
+    # what it held is unknown, names it, and is a letter each
+    assert len(unknown) <= INFLIGHT
+    for job in unknown:
+        assert ends[job]["class"] == "unknown" and "worker w2" in ends[job]["reason"], ends[job]
+        assert fleet.letter(job).headers["sf-reason"].startswith("unknown: worker w2 ")
+    assert unknown, "nobody died with work in its hands: the test saw nothing"
+    assert len(fleet.letters.refresh()) == len(unknown)
+    listed = fleet.dlq("ls", "--reason", "unknown", "--limit", "1000")
+    assert {one["id"] for one in listed["letters"]} == unknown
+    fleet.await_all_read()
+
+
+def test_kill_9_with_an_idempotent_provider_holds_nothing(fleet):
+    fleet.up(workers=2, topics={"partitions_main": 4}, worker={"max_inflight": INFLIGHT})
+    fleet.simulator.control(latency_ms=200)
+    ids = fleet.publish(*[mail(f"ann{n}@example.com", f"job-{n}", route="keyed") for n in range(800)])
+    until(lambda: fleet.simulator.stats()["requests"] >= 200, 30, "many are under way")
+    fleet.workers[0].process.kill()
+    fleet.worker("w1")
+    ends = fleet.await_ended(ids, 60)
+    assert {end["event"] for end in ends.values()} == {"accepted"}
+    stats = fleet.simulator.stats()
+    assert (stats["accepted_keys"], stats["accepted_twice"]) == (800, 0)
+    assert fleet.letters.refresh() == []
+
+
+def test_all_workers_killed_at_once_leave_everything_to_their_successors(fleet):
+    fleet.up(workers=2, topics={"partitions_main": 2}, worker={"max_inflight": 50})
+    fleet.simulator.control(latency_ms=100)
+    ids = fleet.publish(*[mail(f"ann{n}+{'flaky-2' if n % 2 else 'accept'}@example.com", f"job-{n}") for n in range(600)])
+    for _ in range(2):
+        before = fleet.simulator.stats()["requests"]
+        until(lambda: fleet.simulator.stats()["requests"] >= before + 60, 30, "they are at work")
+        for worker in fleet.workers:
+            worker.process.kill()
+        for worker in list(fleet.workers):
+            fleet.worker(worker.name)
+    ends = fleet.await_ended(ids, 90)
+    stats = fleet.simulator.stats()
+    dead = [job for job, end in ends.items() if end["event"] == "dead"]
+    assert stats["accepted_twice"] == 0
+    assert len(dead) <= 2 * 2 * 50 and all(ends[job]["class"] == "unknown" for job in dead)
+    ledger = {line["key"]: line["accepted"] for line in fleet.simulator.ledger()}
+    assert all(ledger[job] == 1 for job in ids if job not in dead)
