@@ -4,6 +4,8 @@
 // attachment may be most of a job, so its decoded form never goes into the job's own memory.
 #include "common/job_parts.h"
 
+#include "common/base64.h"
+
 enum {
     HEADERS_MAX = 100,
     HEADER_NAME_MAX = 76, // a name and its colon have to fit one line of 78
@@ -11,6 +13,7 @@ enum {
     ATTACHMENTS_MAX = 100,
     FILENAME_MAX_BYTES = 255,
     CONTENT_TYPE_MAX = 255,
+    CONTENT_ID_MAX = 200,
     TAGS_MAX = 64,
     TAG_MAX = 128,
     WORD_MAX = 128,
@@ -82,12 +85,6 @@ bool job_check_headers(struct job *job, uint32_t value, struct err *e)
 
 // ---- attachments --------------------------------------------------------------------------------------------
 
-static bool is_base64_digit(unsigned char c)
-{
-    unsigned char lower = c | 0x20;
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-}
-
 static bool check_base64(struct slice text, struct err *e)
 {
     if (text.len % 4 != 0)
@@ -97,7 +94,7 @@ static bool check_base64(struct slice text, struct err *e)
         digits--;
     bool ok = true;
     for (size_t i = 0; i < digits; i++)
-        ok &= is_base64_digit((unsigned char)text.ptr[i]);
+        ok &= base64_is_digit(text.ptr[i]);
     return ok || err_set(e, ERR_INPUT, "is not base64 (only letters, digits, '+', '/' and '=' at the end)");
 }
 
@@ -120,6 +117,24 @@ static bool check_content_type(struct slice text, struct err *e)
     return ok || err_set(e, ERR_INPUT, "has to look like \"text/plain\"");
 }
 
+// What "cid:" in the html names, without the angle brackets of the header.
+static bool check_content_id(struct slice text, struct err *e)
+{
+    static const char GOOD[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.@!#$%&'*+-/=?^_`{|}~";
+    if (!text_check(text, TEXT_WORD, CONTENT_ID_MAX, e))
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (strchr(GOOD, text.ptr[i]) == NULL)
+            return err_set(e, ERR_INPUT, "contains \"%c\"", text.ptr[i]);
+    return true;
+}
+
+static bool check_disposition(struct slice text, struct err *e)
+{
+    bool ok = slice_is(text, "inline") || slice_is(text, "attachment");
+    return ok || err_set(e, ERR_INPUT, "has to be \"inline\" or \"attachment\"");
+}
+
 static const struct attachment_member {
     const char *name;
     bool (*check)(struct slice text, struct err *e);
@@ -128,6 +143,8 @@ static const struct attachment_member {
     { "filename", check_filename, true },
     { "content_type", check_content_type, false },
     { "content_base64", check_base64, true },
+    { "content_id", check_content_id, false },
+    { "disposition", check_disposition, false },
 };
 
 static bool check_attachment(const struct json_doc *doc, uint32_t value, struct buf *scratch, struct err *e)

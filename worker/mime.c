@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// mime: encodings and header lines.
+// mime: header lines. Bodies are in mime_body.c.
 //
 // Everything here is a pure function of its input, because a message must have the same bytes at every attempt:
-// receivers and feedback match on them, and a signature will cover them. What can go wrong is injection: a line
-// break in a header value, or text that looks like the end of a part. Values with control characters are refused,
-// and text that contains the start of one of our boundaries ("--=_") is sent quoted-printable, where "=" never
-// stands for itself.
+// receivers and feedback match on them, and the signature covers them. What can go wrong is injection: a line break
+// in a value is a header of somebody else's choosing. Values with control characters are refused, never repaired.
+//
+// A line is folded before a blank that is there already, so that unfolding gives the value back as it was. What has
+// no blank to fold at goes as encoded-words; they can be as short as it takes.
 #include "worker/mime.h"
 
-#include <stdio.h>
+#include "common/base64.h"
+
 #include <time.h>
 
 enum {
-    HEADER_WIDTH = 76,       // fold there (78 is the RFC's wish, 76 its limit for lines with encoded-words)
-    WORD_MAX = 75,           // an encoded-word, RFC 2047 2
-    WORD_FRAME = 12,         // "=?UTF-8?B?" and "?="
-    ASCII_WORD_MAX = 200,    // a longer run without a blank is sent as encoded-words, which can be folded; not so
-                             // where programs look for an address or link in <>
-    QP_WIDTH = 75,           // and a "=" for the soft break
-    BASE64_WIDTH = 76,
+    HEADER_WIDTH = 76,    // fold there (78 is the RFC's wish, 76 its limit for lines with encoded-words)
+    WORD_MAX = 75,        // an encoded-word, RFC 2047 2
+    WORD_FRAME = 12,      // "=?UTF-8?B?" and "?="
+    FIRST_WORD_MIN = 40,  // a first encoded-word shorter than that is not worth the place beside the name
+    ASCII_WORD_MAX = 200, // a longer run without a blank goes as encoded-words, which can be folded; not so where
+                          // programs look for an address or link in <>
+    PARAMETER_WIDTH = 58, // of a file name in one piece
+    FILENAME_MAX_BYTES = 255,
+    DISPLAY_MAX = 1024,
 };
-
-static const char BASE64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static bool has_control(struct slice s)
 {
@@ -52,104 +54,140 @@ static bool is_blank(char c)
 // Octets on the last line of out.
 static size_t column(const struct buf *out)
 {
-    size_t n = 0;
-    while (n < out->len && out->data[out->len - 1 - n] != '\n')
-        n++;
-    return n;
+    const char *line = out->len > 0 ? memrchr(out->data, '\n', out->len) : NULL;
+    return line != NULL ? (size_t)(out->data + out->len - line - 1) : out->len;
 }
 
-static size_t longest_word(struct slice s)
+// ---- folding -------------------------------------------------------------------------------------------------------
+
+// A run of blanks and the word after it from i on: they stay on one line. Returns its end.
+static size_t unit_end(struct slice s, size_t i)
 {
-    size_t longest = 0, run = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        run = is_blank(s.ptr[i]) ? 0 : run + 1;
-        if (run > longest)
-            longest = run;
+    while (i < s.len && is_blank(s.ptr[i]))
+        i++;
+    while (i < s.len && !is_blank(s.ptr[i]))
+        i++;
+    return i;
+}
+
+static size_t longest_unit(struct slice s)
+{
+    size_t longest = 0;
+    for (size_t i = 0, end; i < s.len; i = end) {
+        end = unit_end(s, i);
+        if (end - i > longest)
+            longest = end - i;
     }
     return longest;
 }
 
-// Copies s, with a line break before a run of blanks whose next word would pass the width.
+// Copies s, which does not end in a blank, with a line break before each unit that would pass the width.
 static void put_folded(struct buf *out, struct slice s)
 {
     size_t col = column(out);
-    for (size_t i = 0; i < s.len;) {
-        size_t word = i;
-        while (word < s.len && is_blank(s.ptr[word]))
-            word++;
-        size_t end = word;
-        while (end < s.len && !is_blank(s.ptr[end]))
-            end++;
-        bool between_words = word > i && i > 0 && end > word; // a line of blanks alone is not allowed
-        if (between_words && col + (end - i) > HEADER_WIDTH) {
+    for (size_t i = 0, end; i < s.len; i = end) {
+        end = unit_end(s, i);
+        if (i > 0 && col + (end - i) > HEADER_WIDTH) {
             buf_puts(out, "\r\n");
             col = 0;
         }
         buf_put(out, s.ptr + i, end - i);
         col += end - i;
-        i = end;
     }
 }
 
-static void put_base64_bytes(struct buf *out, struct slice s)
+// Octets of the characters from i on that fit into room; a character is never split.
+static size_t characters_that_fit(struct slice s, size_t i, size_t room)
 {
-    for (size_t i = 0; i < s.len; i += 3) {
-        size_t left = s.len - i;
-        uint32_t bits = (uint32_t)(unsigned char)s.ptr[i] << 16;
-        if (left > 1)
-            bits |= (uint32_t)(unsigned char)s.ptr[i + 1] << 8;
-        if (left > 2)
-            bits |= (unsigned char)s.ptr[i + 2];
-        buf_putc(out, BASE64[bits >> 18]);
-        buf_putc(out, BASE64[bits >> 12 & 63]);
-        buf_putc(out, left > 1 ? BASE64[bits >> 6 & 63] : '=');
-        buf_putc(out, left > 2 ? BASE64[bits & 63] : '=');
+    size_t n = 0;
+    while (i + n < s.len) {
+        size_t c = utf8_sequence(s.ptr + i + n, s.len - i - n);
+        c = c > 0 ? c : 1;
+        if (n + c > room)
+            break;
+        n += c;
     }
+    return n;
 }
 
-// RFC 2047, B encoding: as many words as it takes, one a line, never breaking a character.
+// RFC 2047, B encoding: as many words as it takes, one a line.
 static void put_encoded_words(struct buf *out, struct slice s)
 {
     for (size_t i = 0; i < s.len;) {
         size_t col = column(out);
-        if (i > 0 || col + 40 > HEADER_WIDTH) { // a first word shorter than that is not worth it
+        if (i > 0 || col + FIRST_WORD_MIN > HEADER_WIDTH) {
             buf_puts(out, "\r\n ");
             col = 1;
         }
         size_t width = HEADER_WIDTH - col < WORD_MAX ? HEADER_WIDTH - col : WORD_MAX;
-        size_t room = (width - WORD_FRAME) / 4 * 3, n = 0;
-        while (i + n < s.len) {
-            size_t c = utf8_sequence(s.ptr + i + n, s.len - i - n);
-            c = c > 0 ? c : 1;
-            if (n + c > room)
-                break;
-            n += c;
-        }
+        size_t n = characters_that_fit(s, i, (width - WORD_FRAME) / 4 * 3);
         buf_puts(out, "=?UTF-8?B?");
-        put_base64_bytes(out, (struct slice){ s.ptr + i, n });
+        base64_put(out, (struct slice){ s.ptr + i, n });
         buf_puts(out, "?=");
         i += n;
     }
 }
 
-bool mime_put_header(struct buf *out, const char *name, struct slice value, struct err *e)
+static bool is_plain(struct slice s)
 {
-    if (has_control(value))
-        return err_set(e, ERR_INPUT, "header %s: control characters are not allowed", name);
-    size_t longest = longest_word(value);
-    bool readable = memchr(value.ptr != NULL ? value.ptr : "", '<', value.len) != NULL;
-    bool plain = is_ascii(value) && !contains(value, SLICE("=?")) && (longest <= ASCII_WORD_MAX || readable);
-    if (plain && longest + strlen(name) + 2 > MIME_LINE_MAX)
+    if (!is_ascii(s) || contains(s, SLICE("=?")))
+        return false;
+    return longest_unit(s) <= ASCII_WORD_MAX || contains(s, SLICE("<"));
+}
+
+// Blanks at the ends are lost on the way anyhow.
+static struct slice trimmed(struct slice s)
+{
+    for (; s.len > 0 && is_blank(s.ptr[0]); s.ptr++)
+        s.len--;
+    while (s.len > 0 && is_blank(s.ptr[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+// ---- one header ----------------------------------------------------------------------------------------------------
+
+static bool refuse_controls(const char *name, struct slice value, struct err *e)
+{
+    return !has_control(value) || err_set(e, ERR_INPUT, "header %s: control characters are not allowed", name);
+}
+
+static bool put_plain(struct buf *out, const char *name, struct slice value, struct err *e)
+{
+    size_t longest = longest_unit(value);
+    if (longest + strlen(name) + 2 > MIME_LINE_MAX)
         return err_set(e, ERR_INPUT, "header %s: a word that fits on no line (%zu characters)", name, longest);
     buf_puts(out, name);
     buf_puts(out, ": ");
-    if (plain)
-        put_folded(out, value);
-    else
-        put_encoded_words(out, value);
+    put_folded(out, value);
     buf_puts(out, "\r\n");
     return true;
 }
+
+bool mime_put_header(struct buf *out, const char *name, struct slice value, struct err *e)
+{
+    if (!refuse_controls(name, value, e))
+        return false;
+    value = trimmed(value);
+    if (is_plain(value))
+        return put_plain(out, name, value, e);
+    buf_puts(out, name);
+    buf_puts(out, ": ");
+    put_encoded_words(out, value);
+    buf_puts(out, "\r\n");
+    return true;
+}
+
+bool mime_put_structured(struct buf *out, const char *name, struct slice value, struct err *e)
+{
+    if (!refuse_controls(name, value, e))
+        return false;
+    if (!is_ascii(value))
+        return err_set(e, ERR_INPUT, "header %s: has to be ASCII", name);
+    return put_plain(out, name, trimmed(value), e);
+}
+
+// ---- mailboxes -----------------------------------------------------------------------------------------------------
 
 // Letters, digits and the marks that need no quotes in a phrase (RFC 5322 atext), and blanks.
 static bool is_phrase(struct slice s)
@@ -160,7 +198,7 @@ static bool is_phrase(struct slice s)
         if (!letter && (c < 0x21 || c > 0x7e || strchr("!#$%&'*+-/=?^_`{|}~", c) == NULL))
             return false;
     }
-    return !contains(s, SLICE("=?"));
+    return true;
 }
 
 // The octets between the quotes of a quoted string, without the backslashes of its pairs.
@@ -175,9 +213,20 @@ static struct slice unquoted(struct slice s, char *room)
     return (struct slice){ room, n };
 }
 
+static void put_quoted(struct buf *out, struct slice text)
+{
+    buf_putc(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"' || text.ptr[i] == '\\')
+            buf_putc(out, '\\');
+        buf_putc(out, text.ptr[i]);
+    }
+    buf_putc(out, '"');
+}
+
 static void put_display(struct buf *out, struct slice display)
 {
-    if (!is_ascii(display) || contains(display, SLICE("=?"))) {
+    if (!is_plain(display) || longest_unit(display) > ASCII_WORD_MAX) {
         put_encoded_words(out, display);
         return;
     }
@@ -186,23 +235,17 @@ static void put_display(struct buf *out, struct slice display)
         return;
     }
     struct buf quoted = { 0 };
-    buf_putc(&quoted, '"');
-    for (size_t i = 0; i < display.len; i++) {
-        if (display.ptr[i] == '"' || display.ptr[i] == '\\')
-            buf_putc(&quoted, '\\');
-        buf_putc(&quoted, display.ptr[i]);
-    }
-    buf_putc(&quoted, '"');
+    put_quoted(&quoted, display);
     put_folded(out, buf_slice(&quoted));
     buf_clear(&quoted);
 }
 
 bool mime_put_mailbox(struct buf *out, const char *name, const struct address *a, struct err *e)
 {
-    char room[1024];
+    char room[DISPLAY_MAX];
     struct slice display = a->display;
-    if (has_control(a->spec) || has_control(display))
-        return err_set(e, ERR_INPUT, "header %s: control characters are not allowed", name);
+    if (!refuse_controls(name, a->spec, e) || !refuse_controls(name, display, e))
+        return false;
     if (display.len > sizeof room)
         return err_set(e, ERR_INPUT, "header %s: a display name of more than %zu characters", name, sizeof room);
     if (display.len >= 2 && display.ptr[0] == '"' && display.ptr[display.len - 1] == '"')
@@ -218,137 +261,67 @@ bool mime_put_mailbox(struct buf *out, const char *name, const struct address *a
     return true;
 }
 
-bool mime_put_disposition(struct buf *out, struct slice filename, struct err *e)
+// ---- parts ---------------------------------------------------------------------------------------------------------
+
+// RFC 2231: letters, digits and "._-" stand for themselves, the rest is hexadecimal.
+static void put_percent(struct buf *out, struct slice s)
 {
     static const char HEX[] = "0123456789ABCDEF";
-    if (has_control(filename) || filename.len > 255)
-        return err_set(e, ERR_INPUT, "attachment: filename has control characters or more than 255 octets");
-    buf_puts(out, "Content-Disposition: attachment");
-    if (filename.len == 0) {
-        buf_puts(out, "\r\n");
-        return true;
-    }
-    bool plain = is_ascii(filename);
-    buf_puts(out, plain ? ";\r\n filename=\"" : ";\r\n filename*=UTF-8''");
-    for (size_t i = 0; i < filename.len; i++) {
-        unsigned char c = (unsigned char)filename.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                      c == '-' || c == '_';
-        if (plain && (c == '"' || c == '\\'))
-            buf_putc(out, '\\');
-        if (plain || letter) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (letter || c == '.' || c == '-' || c == '_')
             buf_putc(out, (char)c);
-        } else { // RFC 2231
-            buf_putc(out, '%');
-            buf_putc(out, HEX[c >> 4]);
-            buf_putc(out, HEX[c & 15]);
-        }
+        else
+            buf_put(out, (char[]){ '%', HEX[c >> 4], HEX[c & 15] }, 3);
     }
-    buf_puts(out, plain ? "\"\r\n" : "\r\n");
+}
+
+// A file name that is not ASCII or does not fit a line: filename*=UTF-8''…, in numbered pieces when it is long.
+static void put_extended_filename(struct buf *out, struct slice name)
+{
+    size_t piece_max = PARAMETER_WIDTH / 3;
+    if (name.len <= piece_max) {
+        buf_puts(out, ";\r\n filename*=UTF-8''");
+        put_percent(out, name);
+        return;
+    }
+    int piece = 0;
+    for (size_t i = 0, n; i < name.len; i += n) {
+        n = characters_that_fit(name, i, piece_max);
+        buf_printf(out, ";\r\n filename*%d*=%s", piece, piece == 0 ? "UTF-8''" : "");
+        put_percent(out, (struct slice){ name.ptr + i, n });
+        piece++;
+    }
+}
+
+bool mime_put_disposition(struct buf *out, const char *kind, struct slice filename, struct err *e)
+{
+    if (has_control(filename) || filename.len > FILENAME_MAX_BYTES)
+        return err_set(e, ERR_INPUT, "attachment: filename has control characters or more than %d octets",
+                       FILENAME_MAX_BYTES);
+    buf_puts(out, "Content-Disposition: ");
+    buf_puts(out, kind);
+    if (filename.len > 0 && filename.len <= PARAMETER_WIDTH && is_plain(filename)) {
+        buf_puts(out, ";\r\n filename=");
+        put_quoted(out, filename);
+    } else if (filename.len > 0) {
+        put_extended_filename(out, filename);
+    }
+    buf_puts(out, "\r\n");
     return true;
 }
 
-static bool is_break(char c)
+bool mime_put_content_id(struct buf *out, struct slice id, struct err *e)
 {
-    return c == '\r' || c == '\n';
-}
-
-// Octets of the line break at i: CR LF is one.
-static size_t break_length(struct slice s, size_t i)
-{
-    return s.ptr[i] == '\r' && i + 1 < s.len && s.ptr[i + 1] == '\n' ? 2 : 1;
-}
-
-static bool fits_7bit(struct slice s)
-{
-    size_t line = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        line = is_break(s.ptr[i]) ? 0 : line + 1;
-        if (c >= 0x7f || (c < 0x20 && c != '\t' && !is_break(s.ptr[i])) || line > MIME_LINE_MAX)
-            return false;
-    }
-    return !contains(s, SLICE("--=_"));
-}
-
-static void put_7bit(struct buf *out, struct slice s)
-{
-    for (size_t i = 0; i < s.len;) {
-        size_t end = i;
-        while (end < s.len && !is_break(s.ptr[end]))
-            end++;
-        buf_put(out, s.ptr + i, end - i);
-        if (end == s.len)
-            return;
-        buf_puts(out, "\r\n");
-        i = end + break_length(s, end);
-    }
-}
-
-static void put_quoted_printable(struct buf *out, struct slice s)
-{
-    static const char HEX[] = "0123456789ABCDEF";
-    size_t col = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (is_break(s.ptr[i])) {
-            buf_puts(out, "\r\n");
-            i += break_length(s, i) - 1;
-            col = 0;
-            continue;
-        }
-        bool last = i + 1 == s.len || is_break(s.ptr[i + 1]); // blanks at the end of a line get lost on the way
-        bool literal = (c > 0x20 && c < 0x7f && c != '=') || (is_blank(s.ptr[i]) && !last);
-        if (col + (literal ? 1 : 3) > QP_WIDTH) {
-            buf_puts(out, "=\r\n");
-            col = 0;
-        }
-        if (literal) {
-            buf_putc(out, (char)c);
-        } else {
-            buf_putc(out, '=');
-            buf_putc(out, HEX[c >> 4]);
-            buf_putc(out, HEX[c & 15]);
-        }
-        col += literal ? 1 : 3;
-    }
-}
-
-void mime_put_text(struct buf *out, struct slice text)
-{
-    buf_reserve(out, text.len + text.len / 8 + 128);
-    if (fits_7bit(text)) {
-        buf_puts(out, "Content-Transfer-Encoding: 7bit\r\n\r\n");
-        put_7bit(out, text);
-    } else {
-        buf_puts(out, "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-        put_quoted_printable(out, text);
-    }
-}
-
-static bool is_base64(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-}
-
-bool mime_put_base64(struct buf *out, struct slice base64, struct err *e)
-{
-    buf_reserve(out, base64.len + base64.len / 32 + 128);
-    buf_puts(out, "Content-Transfer-Encoding: base64\r\n\r\n");
-    size_t count = 0, padding = 0;
-    for (size_t i = 0; i < base64.len; i++) {
-        char c = base64.ptr[i];
-        if (is_break(c) || is_blank(c))
-            continue;
-        if (c == '=' ? ++padding > 2 : !is_base64(c) || padding > 0)
-            return err_set(e, ERR_INPUT, "attachment: content_base64 is not base64 at character %zu", i);
-        if (count > 0 && count % BASE64_WIDTH == 0)
-            buf_puts(out, "\r\n");
-        buf_putc(out, c);
-        count++;
-    }
-    if (count % 4 != 0)
-        return err_set(e, ERR_INPUT, "attachment: content_base64 is cut off (%zu characters)", count);
+    bool ok = id.len > 0 && id.len <= FILENAME_MAX_BYTES;
+    for (size_t i = 0; ok && i < id.len; i++)
+        ok = id.ptr[i] > ' ' && id.ptr[i] < 0x7f && strchr("<>()[]\\,;:\"", id.ptr[i]) == NULL;
+    if (!ok)
+        return err_set(e, ERR_INPUT, "attachment: content_id is not printable ASCII without blanks and brackets");
+    buf_puts(out, "Content-ID: <");
+    buf_put_slice(out, id);
+    buf_puts(out, ">\r\n");
     return true;
 }
 

@@ -10,18 +10,26 @@
 
 enum { MIME_LINE_MAX = 998 }; // octets without CRLF, RFC 5322 2.1.1
 
-// "Name: value" CRLF: folded, as encoded-words where it is not plain ASCII. False when the value has a control
-// character (a line break would start a header of somebody else's choosing) or a word that fits on no line.
+// "Name: value" CRLF of free text: trimmed, folded, as encoded-words where it is not plain ASCII. False when the value has a
+// control character (a line break would start a header of somebody else's choosing) or a word that fits on no line.
 MUST_CHECK bool mime_put_header(struct buf *out, const char *name, struct slice value, struct err *e);
+
+// The same for a value that programs read (addresses, links, a content type): never as encoded-words, so it has to be
+// ASCII.
+MUST_CHECK bool mime_put_structured(struct buf *out, const char *name, struct slice value, struct err *e);
 
 // "Name: Display <local@domain>" CRLF. The display name is quoted or encoded as it needs.
 MUST_CHECK bool mime_put_mailbox(struct buf *out, const char *name, const struct address *a, struct err *e);
 
-// "Content-Disposition: attachment; filename=…" CRLF.
-MUST_CHECK bool mime_put_disposition(struct buf *out, struct slice filename, struct err *e);
+// "Content-Disposition: inline; filename=…" CRLF. filename may be empty.
+MUST_CHECK bool mime_put_disposition(struct buf *out, const char *kind, struct slice filename, struct err *e);
+
+// "Content-ID: <id>" CRLF.
+MUST_CHECK bool mime_put_content_id(struct buf *out, struct slice id, struct err *e);
 
 // Content-Transfer-Encoding header, the blank line, and the text: as it is when all of it is ASCII in lines that
-// fit, else quoted-printable. Line breaks of any kind become CRLF. A boundary of ours never appears in it.
+// fit, else quoted-printable, or base64 where most of it is not ASCII. Line breaks of any kind become CRLF. A boundary of
+// ours never appears in it.
 void mime_put_text(struct buf *out, struct slice text);
 
 // The same for a file that is in base64 already: checked and wrapped anew.

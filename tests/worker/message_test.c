@@ -94,6 +94,40 @@ static const struct part_case PARTS[] = {
       "\"content_base64\":\"AAECAw==\"}]}",
       { "multipart/mixed;\r\n boundary=\"=_1_", "\r\nsee\r\n--=_1_", "Content-Type: application/pdf\r\n",
         "filename=\"a \\\"b\\\".pdf\"\r\n", "base64\r\n\r\nAAECAw==\r\n--=_1_" } },
+    { "a language that is not written in ASCII goes in base64", "{" BASE ",\"text\":\"\xd0\xbf\xd1\x80\xd0\xb8\\n\"}",
+      { "Content-Transfer-Encoding: base64\r\n\r\n0L/RgNC4DQo=\r\n" } },
+    { "a line that starts with From is encoded", "{" BASE ",\"text\":\"a\\nFrom b\\nFromage\\n\"}",
+      { "\r\na\r\n=46rom b\r\nFromage\r\n" } },
+    { "there is always a subject", "{" BASE ",\"text\":\"\"}", { "\r\nSubject: \r\n" } },
+    { "an image that the html shows is related to it",
+      "{" BASE ",\"text\":\"x\",\"html\":\"<img src=cid:logo@x>\",\"attachments\":[{\"filename\":\"l.png\","
+      "\"content_type\":\"image/png\",\"content_base64\":\"AAEC\",\"content_id\":\"logo@x\"}]}",
+      { "Content-Type: multipart/related; type=\"multipart/alternative\";\r\n boundary=\"=_3_",
+        "\r\n--=_2_", "--\r\n\r\n--=_3_",
+        "Content-Type: image/png\r\nContent-Disposition: inline;\r\n filename=\"l.png\"\r\nContent-ID: <logo@x>\r\n",
+        "AAEC\r\n--=_3_" } },
+    { "html alone with its image", "{" BASE ",\"html\":\"x\",\"attachments\":[{\"filename\":\"l.png\",\"content_base64\":"
+      "\"AAEC\",\"content_id\":\"l\"}]}", { "multipart/related; type=\"text/html\";" } },
+    { "all levels", "{" BASE ",\"text\":\"x\",\"html\":\"y\",\"attachments\":["
+      "{\"filename\":\"a.pdf\",\"content_base64\":\"AAEC\"},"
+      "{\"filename\":\"l.png\",\"content_base64\":\"AAED\",\"content_id\":\"l\"}]}",
+      { "MIME-Version: 1.0\r\nContent-Type: multipart/mixed;", "AAED\r\n--=_3_", "--\r\n\r\n--=_1_",
+        "Content-Disposition: attachment;\r\n filename=\"a.pdf\"", "AAEC\r\n--=_1_" } },
+    { "an attachment with a content id stays one", "{" BASE ",\"html\":\"y\",\"attachments\":[{\"filename\":\"l.png\","
+      "\"content_base64\":\"AAED\",\"content_id\":\"l\",\"disposition\":\"attachment\"}]}",
+      { "multipart/mixed;", "Content-Disposition: attachment;\r\n filename=\"l.png\"\r\nContent-ID: <l>\r\n" } },
+    { "a file shown in a text mail", "{" BASE ",\"text\":\"y\",\"attachments\":[{\"filename\":\"l.png\","
+      "\"content_base64\":\"AAED\",\"disposition\":\"inline\"}]}",
+      { "multipart/mixed;", "Content-Disposition: inline;\r\n filename=\"l.png\"\r\n" } },
+    { "one-click unsubscribing", "{" BASE ",\"text\":\"\",\"headers\":{\"List-Unsubscribe\":\"<https://example.com/u/1>, "
+      "<mailto:u@example.com>\",\"List-Unsubscribe-Post\":\"List-Unsubscribe=One-Click\"}}",
+      { "\r\nList-Unsubscribe: <https://example.com/u/1>, <mailto:u@example.com>\r\n"
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" } },
+    { "a long file name goes in pieces, no character split", "{" BASE ",\"text\":\"\",\"attachments\":[{\"filename\":"
+      "\"\xe5\x8f\x97\xe4\xbf\xa1\xe8\x80\x85\xe5\x8f\x97\xe4\xbf\xa1\xe8\x80\x85\xe5\x8f\x97\xe4\xbf\xa1.pdf\","
+      "\"content_base64\":\"AAEC\"}]}",
+      { ";\r\n filename*0*=UTF-8''%E5%8F%97%E4%BF%A1%E8%80%85%E5%8F%97%E4%BF%A1%E8%80%85;\r\n"
+        " filename*1*=%E5%8F%97%E4%BF%A1.pdf\r\n" } },
     { "a file name that is not ASCII", "{" BASE ",\"text\":\"\",\"attachments\":[{\"filename\":\"\xc3\xbc 1.txt\","
       "\"content_type\":\"text/plain\",\"content_base64\":\"AAEC\"}]}",
       { "filename*=UTF-8''%C3%BC%201.txt\r\n" } },
@@ -248,6 +282,39 @@ static void refuse(const char *name, const struct job *job, const char *job_id, 
     buf_clear(&b);
 }
 
+static void headers_are_refused_with_the_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *headers, *says;
+    } CASES[] = {
+        { "\"Foo\":\"x\"", "Foo may not be set" },
+        { "\"X-Sendfleet-Trace\":\"x\"", "X-Sendfleet-Trace may not be set" },
+        { "\"List-Unsubscribe-Posts\":\"x\",\"X-A\":\"1\",\"x-a\":\"2\"", "x-a is there twice" },
+        { "\"X-AB\":\"1\",\"X-A\":\"1\",\"Cc\":\"J\xc3\xb6rg <j@example.com>\"", "Cc: has to be ASCII" },
+        { "\"List-Unsubscribe\":\"https://example.com/\"", "not a list of <https" },
+        { "\"List-Unsubscribe\":\"<https://example.com/ x>\"", "not a list of <https" },
+        { "\"List-Unsubscribe\":\"<ftp://example.com/x>\"", "not a list of <https" },
+        { "\"List-Unsubscribe\":\"<https://example.com/x>,\"", "not a list of <https" },
+        { "\"List-Unsubscribe\":\"<https://example.com/x> y\"", "after the last link" },
+        { "\"List-Unsubscribe\":\"\"", "not a list of <https" },
+        { "\"List-Unsubscribe-Post\":\"List-Unsubscribe=One-Click\"", "exactly one https link" },
+        { "\"List-Unsubscribe-Post\":\"Yes\"", "List-Unsubscribe=One-Click" },
+        { "\"List-Unsubscribe-Post\":\"List-Unsubscribe=One-Click\",\"List-Unsubscribe\":\"<https://a/x>,<https://b/x>\"",
+          "exactly one https link" },
+        { "\"List-Unsubscribe-Post\":\"List-Unsubscribe=One-Click\",\"List-Unsubscribe\":\"<https://a/x>,<http://b/x>\"",
+          "exactly one https link" },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char json[512];
+        snprintf(json, sizeof json, "{" BASE ",\"text\":\"\",\"headers\":{%s}}", CASES[i].headers);
+        struct job job = { 0 };
+        parse(&job, json);
+        refuse(CASES[i].headers, &job, "job-1", CASES[i].says);
+        job_clear(&job);
+    }
+}
+
 // The parser of jobs refuses these already; the message must not depend on that.
 static void line_breaks_in_header_values_are_refused(void **state)
 {
@@ -323,6 +390,7 @@ int main(void)
         cmocka_unit_test(long_things_are_folded),
         cmocka_unit_test(lines_of_998_octets_pass_and_longer_ones_are_encoded),
         cmocka_unit_test(what_a_publisher_may_not_set_is_refused_by_name),
+        cmocka_unit_test(headers_are_refused_with_the_reason),
         cmocka_unit_test(line_breaks_in_header_values_are_refused),
         cmocka_unit_test(a_job_without_content_is_refused),
         cmocka_unit_test(a_file_that_is_not_base64_is_refused),
