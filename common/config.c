@@ -18,7 +18,7 @@ enum { PATH_SIZE = 160, KEYS_MAX = 128, ROUTE_NAME_MAX = 64, HTTP_CONNECTIONS = 
 
 static const int64_t REPLY_IDEMPOTENT_MS = 10000, REPLY_MS = 60000;
 
-static const char KAFKA[] = "kafka.", ROUTES[] = "routes.";
+static const char KAFKA[] = "kafka.", ROUTES[] = "routes.", DKIM[] = "dkim.";
 
 // ---- finding the key --------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ static const struct config_key *find_key(const char *path)
 bool config_is_secret(const char *path)
 {
     const struct config_key *key = find_key(path);
-    return starts_with(path, KAFKA) || (key != NULL && key->type == KEY_SECRET);
+    return starts_with(path, KAFKA) || starts_with(path, DKIM) || (key != NULL && key->type == KEY_SECRET);
 }
 
 static const char *nearest_in(const struct config_key *table, const char *path)
@@ -118,7 +118,7 @@ bool config_open_section(struct config *c, const char *path, struct err *e)
     struct route_config *route;
     size_t name_len;
     const char *below = route_part(path, &name_len);
-    if (strcmp(path, "kafka") == 0 || strcmp(path, "routes") == 0)
+    if (strcmp(path, "kafka") == 0 || strcmp(path, "routes") == 0 || strcmp(path, "dkim") == 0)
         return true;
     if (below != NULL && *below == '\0')
         return open_route(c, path + sizeof ROUTES - 1, name_len, &route, e);
@@ -142,6 +142,8 @@ static bool assign_exact(struct config *c, const char *path, const struct given 
     bool ok;
     if (starts_with(path, KAFKA)) {
         ok = config_kafka_set(c, path + sizeof KAFKA - 1, g, e);
+    } else if (starts_with(path, DKIM)) {
+        ok = config_dkim_set(c, path + sizeof DKIM - 1, g, e);
     } else if (key == NULL) {
         return unknown(path, e);
     } else if (route_part(path, &name_len) != NULL) {
@@ -257,6 +259,7 @@ void config_clear(struct config *c)
         clear_keys(&c->routes[i], CONFIG_ROUTE_KEYS);
         free(c->routes[i].name);
     }
+    config_dkim_clear(c);
     for (int i = 0; i < c->kafka_count; i++) {
         free(c->kafka[i].key);
         free(c->kafka[i].value);

@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-enum { CONFIG_ROUTES_MAX = 64, CONFIG_KAFKA_MAX = 64 };
+enum { CONFIG_ROUTES_MAX = 64, CONFIG_KAFKA_MAX = 64, CONFIG_DKIM_MAX = 256 };
 
 enum on_unknown { ON_UNKNOWN_HOLD, ON_UNKNOWN_RESEND };
 enum on_unavailable { ON_UNAVAILABLE_WAIT, ON_UNAVAILABLE_PROCEED };
@@ -22,6 +22,12 @@ enum on_unavailable { ON_UNAVAILABLE_WAIT, ON_UNAVAILABLE_PROCEED };
 struct config_pair { // passed to librdkafka as it is
     char *key, *value;
     bool secret; // never printed
+};
+
+struct dkim_key_config { // signs mail from this domain; all members are set
+    char *domain, *selector; // lower case
+    char *pem;               // the private key, not parsed yet; never printed
+    char *source;            // the file or variable it came from
 };
 
 // One way out. Which fields matter depends on the transport ("http", "smtp").
@@ -95,6 +101,9 @@ struct config {
 
     struct route_config routes[CONFIG_ROUTES_MAX];
     int route_count;
+
+    struct dkim_key_config dkim[CONFIG_DKIM_MAX]; // in the order of the file
+    int dkim_count;
 
     char *log_level;
 };

@@ -52,12 +52,17 @@ void config_value_clear(void *base, const struct config_key *key);
 void config_value_text(const void *base, const struct config_key *key, struct buf *out); // as it could be given
 MUST_CHECK bool config_secret_read(char **secret, const struct given *g, struct err *e); // *secret is the caller's
 
+// The same for one that has several lines.
+MUST_CHECK bool config_secret_text(char **secret, const struct given *g, struct err *e);
+
 // Sets base's keys to their defaults.
 MUST_CHECK bool config_defaults(void *base, const struct config_key *table, struct err *e);
 
-// One key by its whole path, wherever it goes (the tables, "routes.…", "kafka.…").
+// One key by its whole path, wherever it goes (the tables, "routes.…", "kafka.…", "dkim.…").
 MUST_CHECK bool config_assign(struct config *c, const char *path, const struct given *g, struct err *e);
 MUST_CHECK bool config_kafka_set(struct config *c, const char *name, const struct given *g, struct err *e);
+MUST_CHECK bool config_dkim_set(struct config *c, const char *path, const struct given *g, struct err *e);
+void config_dkim_clear(struct config *c);
 bool config_is_secret(const char *path); // may be given as {"env":…}
 // An object in the file that is not a value: a known group of keys, or a route (which is made).
 MUST_CHECK bool config_open_section(struct config *c, const char *path, struct err *e);

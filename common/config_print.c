@@ -100,6 +100,27 @@ static void put_kafka(struct members *m, const struct config *c)
     close_object(&kafka);
 }
 
+// {"example.com": [{"selector": "s1", "key": …}, …]}
+static void put_dkim(struct members *m, const struct config *c)
+{
+    struct members dkim = open_object(m, SLICE("dkim"));
+    for (int i = 0; i < c->dkim_count; i++) {
+        const char *domain = c->dkim[i].domain;
+        bool seen = false;
+        for (int k = 0; k < i; k++)
+            seen |= strcmp(c->dkim[k].domain, domain) == 0;
+        if (seen)
+            continue;
+        put_name(&dkim, slice_of(domain));
+        for (int k = i; k < c->dkim_count; k++)
+            if (strcmp(c->dkim[k].domain, domain) == 0)
+                buf_printf(dkim.out, "%s{\"selector\": \"%s\", \"key\": %s}", k == i ? "[" : ", ",
+                           c->dkim[k].selector, SECRET_SET);
+        buf_putc(dkim.out, ']');
+    }
+    close_object(&dkim);
+}
+
 void config_print(const struct config *c, FILE *out)
 {
     struct buf text = { 0 };
@@ -107,6 +128,7 @@ void config_print(const struct config *c, FILE *out)
     buf_putc(&text, '{');
     put_keys(&root, c, CONFIG_KEYS);
     put_kafka(&root, c);
+    put_dkim(&root, c);
     struct members routes = open_object(&root, SLICE("routes"));
     for (int i = 0; i < c->route_count; i++) {
         struct members route = open_object(&routes, slice_of(c->routes[i].name));
@@ -141,5 +163,8 @@ void config_describe(FILE *out)
     fprintf(out, "|---|---|---|---|\n");
     describe_table(out, "", CONFIG_KEYS);
     describe_row(out, "kafka.<key>", "string", "bootstrap.servers=127.0.0.1:9092", "passed on to the Kafka client");
+    describe_row(out, "dkim.<domain>.<selector>.key", "secret", "",
+                 "private key (PEM) that signs mail from this domain; in the file: "
+                 "\"dkim\": {\"<domain>\": [{\"selector\": …, \"key\": {\"file\": …}}, …]}");
     describe_table(out, "routes.<name>.", CONFIG_ROUTE_KEYS);
 }

@@ -21,7 +21,7 @@
 enum { FILE_MAX = 1 << 20, PATH_SIZE = 160, TEXT_SIZE = 1024 };
 
 static const char PREFIX[] = "SENDFLEET_";
-static const char KAFKA[] = "kafka.";
+static const char KAFKA[] = "kafka.", DKIM[] = "dkim.";
 
 // ---- file -------------------------------------------------------------------------------------------------------
 
@@ -104,10 +104,49 @@ static bool take_scalar(const struct walk *w, const char *path, uint32_t value, 
     return assign(w, path, text, w->doc.tokens[value].type == JSON_TYPE_STRING ? GIVEN_TEXT : GIVEN_NUMBER, e);
 }
 
+static uint32_t count_members(const struct json_doc *doc, uint32_t object)
+{
+    uint32_t count = 0;
+    for (uint32_t name = object + 1; name < doc->tokens[object].next; name = doc->tokens[name + 1].next)
+        count++;
+    return count;
+}
+
+// {"selector":"s1","key":{"file":"…"}} of "dkim.example.com" is dkim.example.com.s1.key.
+static bool take_dkim_key(const struct walk *w, const char *path, uint32_t entry, struct err *e)
+{
+    const struct json_token *tokens = w->doc.tokens;
+    bool object = tokens[entry].type == JSON_TYPE_OBJECT;
+    uint32_t selector = object ? json_member(&w->doc, entry, "selector") : 0;
+    uint32_t key = object ? json_member(&w->doc, entry, "key") : 0;
+    char name[PATH_SIZE], below[PATH_SIZE];
+    bool both = selector != 0 && key != 0 && count_members(&w->doc, entry) == 2;
+    if (!both || tokens[selector].type != JSON_TYPE_STRING || tokens[key].type != JSON_TYPE_OBJECT ||
+        !token_text(w, selector, name, sizeof name))
+        return err_set(e, ERR_CONFIG, "%s: give [{\"selector\":\"NAME\",\"key\":{\"file\":\"PATH\"}}, …]", path);
+    int len = snprintf(below, sizeof below, "%s.%s.key", path, name);
+    if (len < 0 || (size_t)len >= sizeof below || strchr(name, '.') != NULL)
+        return err_set(e, ERR_CONFIG, "%s: the selector is too long or has a dot", path);
+    return take_secret_object(w, below, key, e);
+}
+
+static bool take_dkim(const struct walk *w, const char *path, uint32_t domain, struct err *e)
+{
+    const struct json_token *tokens = w->doc.tokens;
+    if (tokens[domain].type != JSON_TYPE_ARRAY)
+        return take_dkim_key(w, path, domain, e);
+    for (uint32_t i = domain + 1; i < tokens[domain].next; i = tokens[i].next)
+        if (!take_dkim_key(w, path, i, e))
+            return false;
+    return true;
+}
+
 static bool walk_object(const struct walk *w, const char *path, uint32_t object, struct err *e);
 
 static bool take_member(const struct walk *w, const char *path, uint32_t value, struct err *e)
 {
+    if (strncmp(path, DKIM, sizeof DKIM - 1) == 0)
+        return take_dkim(w, path, value, e);
     if (w->doc.tokens[value].type != JSON_TYPE_OBJECT)
         return take_scalar(w, path, value, e);
     if (config_is_secret(path))

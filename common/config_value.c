@@ -195,37 +195,58 @@ static bool read_small_file(const char *path, struct buf *out, struct err *e)
     return true;
 }
 
-static bool take_secret(char **secret, const char *text, size_t len, const struct given *g, struct err *e)
+static bool has_control(const char *text, size_t len, bool lines)
 {
+    for (size_t i = 0; i < len; i++) {
+        bool allowed = lines && (text[i] == '\n' || text[i] == '\r' || text[i] == '\t');
+        if (((unsigned char)text[i] < 0x20 && !allowed) || text[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static bool take_secret(char **secret, struct slice value, const struct given *g, bool lines, struct err *e)
+{
+    const char *text = value.ptr;
+    size_t len = value.len;
     const char *what = g->kind == GIVEN_ENV ? "the variable" : "the file";
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) // as editors and echo leave it
         len--;
     if (len == 0)
         return err_set(e, ERR_CONFIG, "%s %s is empty", what, g->text);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return err_set(e, ERR_CONFIG, "%s %s holds a control character", what, g->text);
+    if (has_control(text, len, lines))
+        return err_set(e, ERR_CONFIG, "%s %s holds a control character", what, g->text);
     free(*secret);
     *secret = xstrndup(text, len);
     return true;
 }
 
-bool config_secret_read(char **secret, const struct given *g, struct err *e)
+static bool read_secret(char **secret, const struct given *g, bool lines, struct err *e)
 {
     if (g->kind == GIVEN_ENV) {
         const char *value = config_environment_get(g->environment, g->text);
         if (value == NULL)
             return err_set(e, ERR_CONFIG, "the environment variable %s is not set", g->text);
-        return take_secret(secret, value, strlen(value), g, e);
+        return take_secret(secret, slice_of(value), g, lines, e);
     }
     if (g->kind != GIVEN_FILE)
         return err_set(e, ERR_CONFIG, "a secret is never written here; give {\"env\":\"NAME\"} or {\"file\":\"PATH\"}");
     struct buf b = { 0 };
-    bool ok = read_small_file(g->text, &b, e) && take_secret(secret, b.data, b.len, g, e);
+    bool ok = read_small_file(g->text, &b, e) && take_secret(secret, buf_slice(&b), g, lines, e);
     if (b.data != NULL)
         explicit_bzero(b.data, b.cap);
     buf_clear(&b);
     return ok;
+}
+
+bool config_secret_read(char **secret, const struct given *g, struct err *e)
+{
+    return read_secret(secret, g, false, e);
+}
+
+bool config_secret_text(char **secret, const struct given *g, struct err *e)
+{
+    return read_secret(secret, g, true, e);
 }
 
 // ---- the door ---------------------------------------------------------------------------------------------------

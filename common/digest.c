@@ -48,12 +48,27 @@ static EVP_MD_CTX *thread_context(void)
     return context;
 }
 
+void digest_begin(void)
+{
+    EVP_MD_CTX *ctx = thread_context(); // first: it fetches the algorithm
+    require(EVP_DigestInit_ex(ctx, sha256, NULL) == 1, "init");
+}
+
+void digest_add(struct slice bytes)
+{
+    require(EVP_DigestUpdate(thread_context(), bytes.ptr, bytes.len) == 1, "update");
+}
+
+void digest_end(unsigned char out[DIGEST_SIZE])
+{
+    require(EVP_DigestFinal_ex(thread_context(), out, NULL) == 1, "final");
+}
+
 void digest_sha256(struct slice bytes, unsigned char out[DIGEST_SIZE])
 {
-    EVP_MD_CTX *ctx = thread_context();
-    require(EVP_DigestInit_ex(ctx, sha256, NULL) == 1, "init");
-    require(EVP_DigestUpdate(ctx, bytes.ptr, bytes.len) == 1, "update");
-    require(EVP_DigestFinal_ex(ctx, out, NULL) == 1, "final");
+    digest_begin();
+    digest_add(bytes);
+    digest_end(out);
 }
 
 char *digest_sha1_hex(struct slice bytes, char out[DIGEST_SHA1_HEX_SIZE])

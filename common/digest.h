@@ -9,6 +9,11 @@ enum { DIGEST_SIZE = 32 };
 
 void digest_sha256(struct slice bytes, unsigned char out[DIGEST_SIZE]);
 
+// The same over pieces. One at a time in a thread, and none of the functions here between begin and end.
+void digest_begin(void);
+void digest_add(struct slice bytes);
+void digest_end(unsigned char out[DIGEST_SIZE]);
+
 // Lower-case hex of len bytes and a NUL; out has 2 * len + 1 bytes. Returns out.
 char *digest_hex(const unsigned char *bytes, size_t len, char *out);
 

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/options.h"
 #include "worker/classify.h"
+#include "worker/dkim.h"
 #include "worker/worker.h"
 
 #include <stdio.h>
@@ -52,11 +53,15 @@ static int check_config(int argc, char **argv)
     (void)argv;
     static struct config c;
     struct err e;
+    struct dkim *keys = NULL;
     if (!load(&c, &e))
         return fail(&e);
-    printf("ok: prefix %s, %d route%s\n", c.prefix, c.route_count, c.route_count == 1 ? "" : "s");
+    bool ok = dkim_open(&keys, &c, &e); // whether they are keys
+    if (ok)
+        printf("ok: prefix %s, %d route%s\n", c.prefix, c.route_count, c.route_count == 1 ? "" : "s");
+    dkim_close(keys);
     config_clear(&c);
-    return 0;
+    return ok ? 0 : fail(&e);
 }
 
 static int print_config(int argc, char **argv)

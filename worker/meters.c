@@ -41,6 +41,7 @@ static void declare_families(struct meters *m)
     m->dlq = family(m, METRIC_COUNTER, "dlq_total", "reason,priority", "Dead letters filed.");
     m->offset_lag = family(m, METRIC_GAUGE, "offset_lag", "topic,partition",
                            "Records received but not finished, by partition.");
+    m->dkim_signed = family(m, METRIC_COUNTER, "dkim_signed_total", "algorithm", "DKIM signatures made.");
 }
 
 static void declare_singles(struct meters *m)
@@ -59,6 +60,8 @@ static void declare_singles(struct meters *m)
     m->clock_offset = single(family(m, METRIC_GAUGE, "clock_offset_seconds", "", "Broker time minus local time."));
     m->frontier_age = single(family(m, METRIC_GAUGE, "frontier_age_seconds", "",
                                     "Age of the oldest record under way that holds an offset back."));
+    m->dkim_failed = single(family(m, METRIC_COUNTER, "dkim_failed_total", "",
+                                   "Mails that could not be signed and were not sent."));
     m->dueheap_bytes = single(family(m, METRIC_GAUGE, "due_heap_bytes", "", "Records waiting in memory for less than a belt."));
 }
 

@@ -20,8 +20,9 @@ struct meters {
     struct metric_family *unknown;           // phase
     struct metric_family *dlq;               // reason, priority
     struct metric_family *offset_lag;        // topic, partition
+    struct metric_family *dkim_signed;       // algorithm
     struct metric *lateness, *duplicates, *redelivered, *busy_parked, *double_accept, *store_up, *clock_offset;
-    struct metric *frontier_age, *dueheap_bytes, *claims_refused;
+    struct metric *frontier_age, *dueheap_bytes, *claims_refused, *dkim_failed;
 };
 
 void meters_init(struct meters *m);

@@ -23,6 +23,7 @@
 #include "worker/census.h"
 #include "worker/dedup.h"
 #include "worker/delivery.h"
+#include "worker/dkim.h"
 #include "worker/intake.h"
 #include "worker/preflight.h"
 #include "worker/resolver.h"
@@ -41,6 +42,7 @@ struct worker {
     struct loop *loop;
     struct meters meters;
     struct resolver *resolver;
+    struct dkim *dkim;
     struct store *store;
     struct dedup *dedup;
     struct post post;
@@ -195,6 +197,14 @@ static void check_fatal(struct worker *w)
     begin_drain(w, "fatal client error");
 }
 
+static void count_signatures(struct worker *w)
+{
+    struct dkim_counts counts = dkim_counts(w->dkim);
+    for (int i = 0; i < DKIM_ALGORITHMS; i++)
+        meter_set1(w->meters.dkim_signed, dkim_algorithm_name((enum dkim_algorithm)i), (double)counts.made[i]);
+    metric_set(w->meters.dkim_failed, (double)counts.failed);
+}
+
 static void on_tick(void *arg)
 {
     struct worker *w = arg;
@@ -207,6 +217,7 @@ static void on_tick(void *arg)
     intake_measure(&w->intake, w->census);
     meter_set1(w->meters.inflight, "attempts", w->deliveries.budget.inflight);
     meter_set1(w->meters.inflight, "settling", w->deliveries.budget.settling);
+    count_signatures(w);
     loop_timer_in(w->tick, TICK_MS);
 }
 
@@ -218,7 +229,9 @@ static bool open_outside(struct worker *w, struct err *e)
     struct store_events events = { .on_up = on_store_change, .on_down = on_store_change, .on_amnesia = on_amnesia, .arg = w };
     if (!resolver_new(&w->resolver, w->loop, c->worker.dns_servers, e))
         return false;
-    struct transport_env env = { .loop = w->loop, .resolver = w->resolver, .config = c };
+    if (!dkim_open(&w->dkim, c, e))
+        return false;
+    struct transport_env env = { .loop = w->loop, .resolver = w->resolver, .config = c, .dkim = w->dkim };
     if (!routes_open(&w->routes, c, &env, e) || !post_open(&w->post, c, e))
         return false;
     loop_on_turn(w->loop, on_turn, w); // before the store's hook, which sends what ours have asked for
@@ -256,6 +269,7 @@ static void close_all(struct worker *w)
     deliveries_clear(&w->deliveries);
     intake_clear(&w->intake);
     routes_close(&w->routes);
+    dkim_close(w->dkim);
     dedup_free(w->dedup);
     store_free(w->store);
     resolver_free(w->resolver);

@@ -195,6 +195,31 @@ static void secrets_come_from_variables_and_files(void **state)
     config_clear(&c);
 }
 
+static void keys_that_sign_mail_are_found_by_domain_and_selector(void **state)
+{
+    (void)state;
+    struct config c;
+    load_or_fail(&c, &(struct sources){
+                         .file = "{\"dkim\":{\"Example.com\":[{\"selector\":\"s1\",\"key\":{\"env\":\"ONE\"}},"
+                                 "{\"key\":{\"env\":\"TWO\"},\"selector\":\"s2\"}],"
+                                 "\"b.example\":{\"selector\":\"x\",\"key\":{\"env\":\"ONE\"}}}}",
+                         .environment = { "ONE=a\nb\n", "TWO=two", "NEW=new",
+                                          "SENDFLEET_DKIM__EXAMPLE__COM__S2__KEY__ENV=NEW" },
+                         .sets = { "dkim.mail.example.org.s3.key.env=TWO" },
+                     });
+    static const char *const want[][3] = { { "example.com", "s1", "a\nb" }, { "example.com", "s2", "new" },
+                                           { "b.example", "x", "a\nb" }, { "mail.example.org", "s3", "two" } };
+    assert_int_equal(c.dkim_count, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(c.dkim[i].domain, want[i][0]);
+        assert_string_equal(c.dkim[i].selector, want[i][1]);
+        assert_string_equal(c.dkim[i].pem, want[i][2]);
+    }
+    assert_string_equal(c.dkim[1].source, "NEW");
+    config_clear(&c);
+    assert_int_equal(c.dkim_count, 0);
+}
+
 static void variables_that_belong_to_others_are_left_alone(void **state)
 {
     (void)state;
@@ -238,6 +263,15 @@ static void what_is_wrong_is_named_with_its_place_and_a_way_out(void **state)
         { { .file = "{\"redis\":{\"password\":{\"env\":\"NOT_THERE\"}}}" }, { "variable NOT_THERE is not set" } },
         { { .file = "{\"redis\":{\"password\":{\"file\":\"/nonexistent/pw\"}}}" }, { "/nonexistent/pw" } },
         { { .file = "{\"redis\":{\"password\":{\"env\":\"BAD\"}}}", .environment = { "BAD=a\r\nX: y" } }, { "control character" } },
+        { { .file = "{\"dkim\":{\"a.com\":[{\"selector\":\"s\",\"key\":{\"file\":\"/nonexistent/k\"}}]}}" },
+          { "dkim.a.com.s.key: ", "/nonexistent/k" } },
+        { { .file = "{\"dkim\":{\"a.com\":[{\"selector\":\"s\",\"key\":\"MIIE\"}]}}" }, { "dkim.a.com: give [{" } },
+        { { .file = "{\"dkim\":{\"a.com\":[{\"selector\":\"s\",\"key\":{\"env\":\"A\"},\"t\":1}]}}" }, { "dkim.a.com: give" } },
+        { { .file = "{\"dkim\":{\"a.com\":[7]}}" }, { "dkim.a.com: give" } },
+        { { .file = "{\"dkim\":{\"a.com\":[{\"selector\":\"s.t\",\"key\":{\"env\":\"A\"}}]}}" }, { "has a dot" } },
+        { { .file = "{\"dkim\":{\"a_ b.com\":[{\"selector\":\"s\",\"key\":{\"env\":\"A\"}}]}}" }, { "is not a domain" } },
+        { { .sets = { "dkim.a.com.s.key=x" } }, { "dkim.a.com.s.key: a secret is never" } },
+        { { .sets = { "dkim.a.com.s=x" } }, { "is not <domain>.<selector>.key" } },
         { { .file = "{\"kafka\":{\"acks\":1}}" }, { "kafka.acks: cannot be changed: " } },
         { { .file = "{\"kafka\":{\"sasl.password\":\"x\"}}" }, { "kafka.sasl.password: a secret is never" } },
         { { .file = "{\"kafka\":{\"Group Id\":\"x\"}}" }, { "kafka.Group Id: is not a key" } },
@@ -348,13 +382,15 @@ static void secrets_are_never_printed(void **state)
     load_or_fail(&c, &(struct sources){ .environment = { "PW=hunter2" },
                                         .sets = { "redis.password.env=PW", "kafka.sasl.password.env=PW",
                                                   "kafka.client.id.env=PW", "routes.r.authorization.env=PW",
-                                                  "routes.r.transport=smtp", "routes.r.host=h" } });
+                                                  "routes.r.transport=smtp", "routes.r.host=h",
+                                                  "dkim.a.example.s.key.env=PW", "dkim.a.example.t.key.env=PW" } });
     char *text = print(&c);
     assert_null(strstr(text, "hunter2"));
     int shown = 0;
     for (const char *p = text; (p = strstr(p, "{\"set\": true}")) != NULL; p++)
         shown++;
-    assert_int_equal(shown, 4);
+    assert_int_equal(shown, 6);
+    assert_non_null(strstr(text, "\"a.example\": [{\"selector\": \"s\", \"key\": {\"set\": true}}, {\"selector\": \"t\""));
     free(text);
     config_clear(&c);
 }
@@ -404,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_later_source_overrides_an_earlier_one),
         cmocka_unit_test(every_source_spells_keys_in_its_own_way),
         cmocka_unit_test(secrets_come_from_variables_and_files),
+        cmocka_unit_test(keys_that_sign_mail_are_found_by_domain_and_selector),
         cmocka_unit_test(variables_that_belong_to_others_are_left_alone),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place_and_a_way_out),
         cmocka_unit_test(numbers_that_break_a_promise_together_are_refused),

@@ -111,6 +111,7 @@ struct fixture {
     struct loop *loop;
     struct resolver resolver;
     struct route_config route;
+    struct dkim *dkim; // NULL = not signed
     struct transport *t;
     struct server server;
     struct mail mails[MAILS_MAX];
@@ -137,7 +138,7 @@ static void on_done(struct attempt *a, const struct outcome *o)
 
 static inline void open_transport(struct fixture *f)
 {
-    struct transport_env env = { .loop = f->loop, .resolver = &f->resolver };
+    struct transport_env env = { .loop = f->loop, .resolver = &f->resolver, .dkim = f->dkim };
     struct err e = { 0 };
     f->route.port = f->server.port;
     if (!transport_smtp.open(&f->t, &f->route, &env, &e))

@@ -2,6 +2,8 @@
 // Many mails to one relay: which connection a mail gets, when it waits, and who may do what from inside done.
 #include "smtp_fixture.h"
 
+#include "worker/dkim.h"
+
 // ---- connections -------------------------------------------------------------------------------------------
 
 static void a_connection_carries_mail_after_mail(void **state)
@@ -397,6 +399,48 @@ static void the_limits_are_those_of_the_standard(void **state)
     loop_free(loop);
 }
 
+// ---- signatures --------------------------------------------------------------------------------------------
+
+static struct dkim *open_key(const char *domain)
+{
+    static const char PEM[] = "-----BEGIN PRIVATE KEY-----\n" // RFC 8463 A.2
+                              "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                              "-----END PRIVATE KEY-----\n";
+    static struct config c;
+    struct dkim *keys;
+    struct err e = { 0 };
+    c.dkim[0] = (struct dkim_key_config){ (char *)domain, (char *)"s1", (char *)PEM, (char *)"-" };
+    c.dkim_count = 1;
+    if (!dkim_open(&keys, &c, &e))
+        fail_msg("key: %s", e.text);
+    return keys;
+}
+
+static void mails_leave_signed_where_the_sender_has_a_key(void **state)
+{
+    (void)state;
+    static const char *const SCRIPT[] = { GREETED, NEXT_MAIL, "C:QUIT", NULL };
+    static const char *const DOMAINS[] = { "example.com", "example.net" }; // the sender's, and another
+    for (size_t i = 0; i < 2; i++) {
+        const char *const *scripts[] = { SCRIPT };
+        struct fixture f;
+        setup(&f, scripts, 1, 1);
+        close_transport(&f);
+        f.dkim = open_key(DOMAINS[i]);
+        open_transport(&f);
+        struct mail *m = start(&f, "ann@example.org", "");
+        run_until(&f, 1);
+        check("signed", m, &(struct want){ ATTEMPT_ACCEPTED, PHASE_RESPONSE, 250, "", "ok" });
+        close_transport(&f);
+        bool is_signed = strncmp(f.server.mail.data, "DKIM-Signature: v=1; a=ed25519-sha256;", 38) == 0;
+        if (is_signed != (i == 0))
+            fail_msg("%s: got\n%s\nwant it %ssigned", DOMAINS[i], f.server.mail.data, i == 0 ? "" : "un");
+        assert_int_equal(dkim_counts(f.dkim).made[DKIM_ED25519_SHA256], i == 0);
+        dkim_close(f.dkim);
+        teardown(&f, DOMAINS[i]);
+    }
+}
+
 static void the_transport_is_found_by_its_name(void **state)
 {
     (void)state;
@@ -429,6 +473,7 @@ int main(void)
         cmocka_unit_test(done_may_close_the_transport_while_the_pump_runs),
         cmocka_unit_test(a_route_that_cannot_work_is_refused),
         cmocka_unit_test(the_limits_are_those_of_the_standard),
+        cmocka_unit_test(mails_leave_signed_where_the_sender_has_a_key),
         cmocka_unit_test(the_transport_is_found_by_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,7 +232,7 @@ static bool smtp_open(struct transport **out, const struct route_config *route, 
     t->sessions = xcalloc((size_t)t->max, sizeof t->sessions[0]);
     t->idle = xcalloc((size_t)t->max, sizeof t->idle[0]);
     t->pump = loop_timer_new(env->loop, on_pump, t);
-    t->setup = (struct smtp_setup){ .loop = env->loop, .resolver = env->resolver, .host = route->host,
+    t->setup = (struct smtp_setup){ .loop = env->loop, .resolver = env->resolver, .dkim = env->dkim, .host = route->host,
                                     .port = route->port, .helo = t->helo, .limits = limits_of(route),
                                     .hooks = &HOOKS, .owner = t };
     *out = t;

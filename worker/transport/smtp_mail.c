@@ -8,6 +8,7 @@
 // gets another one (RFC 5321 4.5.2).
 #include "worker/transport/smtp_mail.h"
 
+#include "worker/dkim.h"
 #include "worker/message.h"
 
 #include <assert.h>
@@ -86,16 +87,27 @@ static void stuff_dots(struct smtp_frame *f)
     f->bytes = stuffed;
 }
 
+// Writes the message, signed where its sender's domain has keys. A signature that fails is worth another try, and the
+// mail is not: it would be refused for good where the domain's policy asks for one.
+static bool write_message(const struct attempt *a, struct smtp_frame *f, struct outcome *o)
+{
+    int64_t date_ms = message_date_ms(a->job, a->first_seen_ms);
+    struct err e = { 0 };
+    buf_reset(&f->bytes);
+    if (!message_build(a->job, a->job_id, date_ms, &f->bytes, &e))
+        return refuse(o, 554, "5.6.0", e.text);
+    if (!dkim_sign(f->dkim, a->job->from.domain, date_ms, &f->bytes, &e))
+        return refuse(o, 451, "4.3.0", e.text);
+    f->size = f->bytes.len;
+    return true;
+}
+
 bool smtp_mail_frame(const struct smtp_mail *m, const struct smtp_offer *offer, struct smtp_frame *f, struct outcome *o)
 {
     if (!check_addresses(m, offer, o))
         return false;
-    const struct attempt *a = m->attempt;
-    struct err e = { 0 };
-    buf_reset(&f->bytes);
-    if (!message_build(a->job, a->job_id, message_date_ms(a->job, a->first_seen_ms), &f->bytes, &e))
-        return refuse(o, 554, "5.6.0", e.text);
-    f->size = f->bytes.len;
+    if (!write_message(m->attempt, f, o))
+        return false;
     if (offer->size_max > 0 && (uint64_t)f->size > (uint64_t)offer->size_max) {
         char text[96];
         snprintf(text, sizeof text, "message is %zu bytes, the server takes %lld", f->size, (long long)offer->size_max);

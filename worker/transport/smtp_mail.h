@@ -8,6 +8,7 @@
 #include "worker/transport/transport.h"
 
 struct smtp_session;
+struct dkim;
 
 struct smtp_mail {
     struct attempt *attempt;         // borrowed
@@ -23,6 +24,7 @@ enum { SMTP_TERMINATOR = 5 }; // "\r\n.\r\n": the end of every frame
 struct smtp_frame { // all zero is an empty one; reusable
     struct buf bytes, spare; // owned; bytes: dot-stuffed, ends in the terminator
     size_t size;             // of the message as RFC 1870 counts: without stuffing and the final dot
+    struct dkim *dkim;       // borrowed; NULL = not signed
 };
 void smtp_frame_clear(struct smtp_frame *f);
 void smtp_frame_trim(struct smtp_frame *f); // gives back the memory of an unusually large message

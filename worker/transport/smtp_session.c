@@ -498,6 +498,7 @@ struct smtp_session *smtp_session_new(const struct smtp_setup *setup, struct smt
 {
     struct smtp_session *s = xcalloc(1, sizeof *s);
     s->setup = setup;
+    s->frame.dkim = setup->dkim;
     s->mail = m;
     m->session = s;
     s->wire = (struct smtp_wire){ .loop = setup->loop, .cb = on_wire, .arg = s, .fd = -1 };

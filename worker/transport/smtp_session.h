@@ -35,7 +35,8 @@ struct smtp_hooks {
 struct smtp_setup { // what all sessions of a route share; borrowed, outlives them
     struct loop *loop;
     struct resolver *resolver;
-    const char *host; // relay
+    struct dkim *dkim; // NULL = mails are not signed
+    const char *host;  // relay
     int port;
     const char *helo;
     struct smtp_limits limits;

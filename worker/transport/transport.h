@@ -18,6 +18,7 @@
 struct loop;
 struct resolver;
 struct metrics;
+struct dkim;
 
 enum attempt_result { ATTEMPT_ACCEPTED, ATTEMPT_REFUSED, ATTEMPT_FAILED, ATTEMPT_UNKNOWN };
 
@@ -66,6 +67,7 @@ struct transport_env { // what a transport may use; outlives it
     struct loop *loop;
     struct resolver *resolver;
     const struct config *config;
+    struct dkim *dkim; // smtp: signs what goes out; NULL = nothing is signed
 };
 
 struct transport; // one per route and worker
