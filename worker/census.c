@@ -12,9 +12,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-enum { EVERY_SECONDS = 10, PARTITIONS_MAX = 1024 };
+enum { EVERY_SECONDS = 10, STOP_SECONDS = 1, PARTITIONS_MAX = 1024, MAINS = 3, TOPICS_MAX = TIERS_MAX + MAINS };
+
+static const enum topic_role MAIN_ROLES[MAINS] = { TOPIC_MAIN, TOPIC_MAIN_CRITICAL, TOPIC_MAIN_BULK };
 
 struct census {
     const struct config *config;
@@ -23,29 +26,40 @@ struct census {
     pthread_mutex_t lock; // over what follows
     pthread_cond_t stopping;
     bool stop;
-    int64_t *high[TIERS_MAX]; // owned; by partition, -1 = not known
+    int64_t *high[TOPICS_MAX]; // owned; by topic and partition, -1 = not known
 };
+
+// Index of a topic that is asked for, or -1.
+static int index_of(const struct census *c, const char *topic)
+{
+    for (int i = 0; i < MAINS; i++)
+        if (strcmp(c->config->topics.fixed[MAIN_ROLES[i]], topic) == 0)
+            return TIERS_MAX + i;
+    return topics_tier_of(&c->config->topics, topic);
+}
 
 static void keep(struct census *c, const struct broker_range *ranges, int count)
 {
     pthread_mutex_lock(&c->lock);
     for (int i = 0; i < count; i++) {
-        int tier = topics_tier_of(&c->config->topics, ranges[i].topic);
-        if (tier >= 0 && ranges[i].partition < PARTITIONS_MAX)
-            c->high[tier][ranges[i].partition] = ranges[i].high;
+        int topic = index_of(c, ranges[i].topic);
+        if (topic >= 0 && ranges[i].partition < PARTITIONS_MAX)
+            c->high[topic][ranges[i].partition] = ranges[i].high;
     }
     pthread_mutex_unlock(&c->lock);
 }
 
 static void ask(struct census *c)
 {
-    const char *names[TIERS_MAX];
+    const char *names[TOPICS_MAX];
     struct broker_range *ranges = NULL;
     struct err e;
     int count = 0, tiers = c->config->topics.tiers.count;
     for (int i = 0; i < tiers; i++)
         names[i] = c->config->topics.retry[i];
-    if (broker_admin_ranges(c->admin, names, tiers, NULL, &ranges, &count, &e)) {
+    for (int i = 0; i < MAINS; i++)
+        names[tiers + i] = c->config->topics.fixed[MAIN_ROLES[i]];
+    if (broker_admin_ranges(c->admin, names, tiers + MAINS, NULL, &ranges, &count, &e)) {
         keep(c, ranges, count);
         free(ranges);
     } else {
@@ -83,10 +97,10 @@ bool census_start(struct census **out, const struct config *config, struct err *
         free(c);
         return false;
     }
-    for (int tier = 0; tier < TIERS_MAX; tier++) {
-        c->high[tier] = xmalloc(PARTITIONS_MAX * sizeof *c->high[tier]);
+    for (int topic = 0; topic < TOPICS_MAX; topic++) {
+        c->high[topic] = xmalloc(PARTITIONS_MAX * sizeof *c->high[topic]);
         for (int i = 0; i < PARTITIONS_MAX; i++)
-            c->high[tier][i] = -1;
+            c->high[topic][i] = -1;
     }
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->stopping, NULL);
@@ -107,21 +121,26 @@ void census_stop(struct census *c)
     c->stop = true;
     pthread_cond_signal(&c->stopping);
     pthread_mutex_unlock(&c->lock);
-    pthread_join(c->thread, NULL);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_SECONDS;
+    if (pthread_timedjoin_np(c->thread, NULL, &until) != 0)
+        return; // no broker answers; it still uses all of this
     broker_admin_free(c->admin);
-    for (int tier = 0; tier < TIERS_MAX; tier++)
-        free(c->high[tier]);
+    for (int topic = 0; topic < TOPICS_MAX; topic++)
+        free(c->high[topic]);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->stopping);
     free(c);
 }
 
-int64_t census_high(struct census *c, int tier, int32_t partition)
+int64_t census_high(struct census *c, const char *name, int32_t partition)
 {
-    if (partition >= PARTITIONS_MAX)
+    int topic = index_of(c, name);
+    if (topic < 0 || partition >= PARTITIONS_MAX)
         return -1;
     pthread_mutex_lock(&c->lock);
-    int64_t high = c->high[tier][partition];
+    int64_t high = c->high[topic][partition];
     pthread_mutex_unlock(&c->lock);
     return high;
 }

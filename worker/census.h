@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// census: how far the belts reach, asked of the broker now and then on a thread of its own.
+// census: how far belts and main topics reach, asked of the broker now and then on a thread of its own.
 #ifndef WORKER_CENSUS_H
 #define WORKER_CENSUS_H
 
@@ -10,10 +10,11 @@ struct census;
 
 // Starts the thread. config is borrowed until census_stop.
 MUST_CHECK bool census_start(struct census **c, const struct config *config, struct err *e);
-// Waits for a question that is under way (ten seconds at most).
+// Waits a second for a question that is under way; the thread is then left to the end of the process.
 void census_stop(struct census *c);
 
-// Offset of the next record to be written to a belt's partition, as of the last answer; -1 = not known yet.
-int64_t census_high(struct census *c, int tier, int32_t partition);
+// Offset of the next record to be written to a partition of a belt or main topic, as of the last answer; -1 = not known
+// yet.
+int64_t census_high(struct census *c, const char *topic, int32_t partition);
 
 #endif

@@ -82,8 +82,17 @@ static void on_assigned(void *arg, struct broker_partition *p)
     in->dirty = true;
 }
 
+static void set_lag(struct intake *in, const struct source *s, int64_t records)
+{
+    char id[16];
+    snprintf(id, sizeof id, "%" PRId32, s->id);
+    metric_set(metric_child(in->meters->offset_lag, (const char *[]){ s->topic, id }), (double)records);
+}
+
 static void let_go(struct intake *in, struct source *s, bool lost)
 {
+    if (s->lane != LANE_RETRY)
+        set_lag(in, s, 0); // another worker tells it from now on
     belts_drop(in, s);
     unlink_source(in, s);
     source_release(s, lost);
@@ -292,7 +301,7 @@ void intake_clear(struct intake *in)
     broker_consumer_free(in->retry);
 }
 
-// Records of a belt's partition that are not finished: from its frontier (or unread head) to its end.
+// Records of a partition that are not finished: from its frontier (or unread head) to its end.
 static int64_t waiting_in(const struct source *s, int64_t high)
 {
     int64_t next = s->tracker.frontier;
@@ -305,7 +314,7 @@ static void measure_belts(struct intake *in, struct census *census)
 {
     int64_t waiting[TIERS_MAX] = { 0 };
     for (struct source *s = in->belts; s != NULL; s = s->next)
-        waiting[s->tier] += waiting_in(s, census_high(census, s->tier, s->id));
+        waiting[s->tier] += waiting_in(s, census_high(census, s->topic, s->id));
     for (int i = 0; i < in->config->tiers.count; i++)
         meter_set1(in->meters->retry_waiting, in->config->tiers.list[i].name, (double)waiting[i]);
 }
@@ -313,11 +322,9 @@ static void measure_belts(struct intake *in, struct census *census)
 void intake_measure(struct intake *in, struct census *census)
 {
     measure_belts(in, census);
-    char id[16];
     for (struct source *s = in->mains; s != NULL; s = s->next) {
-        snprintf(id, sizeof id, "%" PRId32, s->id);
-        const char *labels[] = { s->topic, id };
-        metric_set(metric_child(in->meters->offset_lag, labels), (double)tracker_window(&s->tracker));
+        int64_t all = waiting_in(s, census_high(census, s->topic, s->id)), window = (int64_t)tracker_window(&s->tracker);
+        set_lag(in, s, all > window ? all : window); // the census is a few seconds old
     }
     metric_set(in->meters->dueheap_bytes, (double)in->heap.bytes);
 }

@@ -40,7 +40,7 @@ static void declare_families(struct meters *m)
     m->unknown = family(m, METRIC_COUNTER, "unknown_total", "phase", "Attempts whose outcome could not be known.");
     m->dlq = family(m, METRIC_COUNTER, "dlq_total", "reason,priority", "Dead letters filed.");
     m->offset_lag = family(m, METRIC_GAUGE, "offset_lag", "topic,partition",
-                           "Records received but not finished, by partition.");
+                           "Records of this worker's partitions that are not finished, those it has not read included.");
     m->dkim_signed = family(m, METRIC_COUNTER, "dkim_signed_total", "algorithm", "DKIM signatures made.");
 }
 
