@@ -60,11 +60,13 @@ static void on_attempt_done(struct attempt *a, const struct outcome *o)
         settle_release(d);
         return;
     }
-    d->probe = false;
     struct verdict v = classify(d->route->config->transport, o, d->route->config->idempotent);
     write_report(d, o, &v);
     count_attempt(d, &v);
-    route_learn(d->all->routes, d->route, v.class, deliveries_now_ms(d->all));
+    if (!d->aborting) { // our own haste says nothing about the route
+        d->probe = false;
+        route_learn(d->all->routes, d->route, v.class, deliveries_now_ms(d->all));
+    }
     struct policy_case c = delivery_policy_case(d);
     d->ending = (struct ending){ 0 };
     if (v.class != FAILURE_NONE) // an accepted job leaves no record that would carry a trail
