@@ -116,6 +116,13 @@ static bool waits_outside(struct delivery *d)
     return false;
 }
 
+void arrival_judge(struct delivery *d)
+{
+    struct policy_case c = delivery_policy_case(d);
+    d->gate = policy_gate(&c, &d->ending);
+    d->gate_review = d->ending.kind == ENDING_REVIEW;
+}
+
 void deliveries_take(struct deliveries *all, struct record *record, struct source *source, uint64_t seq)
 {
     struct delivery *d = delivery_acquire(all);
@@ -135,9 +142,7 @@ void deliveries_take(struct deliveries *all, struct record *record, struct sourc
         return;
     }
     d->route = routes_find(all->routes, d->job.route);
-    struct policy_case c = delivery_policy_case(d);
-    d->gate = policy_gate(&c, &d->ending);
-    d->gate_review = d->ending.kind == ENDING_REVIEW;
+    arrival_judge(d);
     if (waits_outside(d))
         return;
     if (d->gate != FAILURE_NONE || d->gate_review)

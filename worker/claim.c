@@ -100,6 +100,7 @@ static void on_free_to_go(struct delivery *d)
     } else if (d->all->draining) {
         settle_release(d);
     } else if (is_late(d)) {
+        arrival_judge(d);
         ask(d); // with the same token: the claim is ours or it is not
     } else {
         attempt_start(d);

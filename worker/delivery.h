@@ -143,6 +143,8 @@ void delivery_note(struct delivery *d, struct trail_entry *attempt);
 struct policy_case delivery_policy_case(struct delivery *d);
 double delivery_random01(struct deliveries *d);
 
+void arrival_judge(struct delivery *d); // is it to be sent at all? Again after every wait
+
 void claim_ask(struct delivery *d); // claims, or looks up for a gate
 void claim_found(void *arg, const struct dedup_reply *reply);
 void claim_park(struct delivery *d, enum wait_kind wait, int64_t due_ms); // a copy of the same epoch, on a belt

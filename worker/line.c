@@ -16,6 +16,12 @@ static int places(const struct route *r)
 static void claim(struct delivery *d)
 {
     int64_t now_ms = deliveries_now_ms(d->all), until_ms = 0;
+    if (d->state == DELIVERY_WAITING)
+        arrival_judge(d); // its time may have run out in line
+    if (d->gate != FAILURE_NONE) {
+        claim_ask(d);
+        return;
+    }
     if (!route_admit(d->route, now_ms, &until_ms)) {
         claim_park(d, WAIT_LIMITED, until_ms + (int64_t)(delivery_random01(d->all) * 1000));
         return;

@@ -208,6 +208,31 @@ static void a_claim_that_was_answered_after_its_lease_is_made_again(void **state
     expect_all_settled();
 }
 
+static void a_deadline_that_passes_before_the_attempt_is_kept(void **state)
+{
+    (void)state;
+    char expires[24];
+    snprintf(expires, sizeof expires, "%lld", (long long)broker_now_ms() + 30000);
+    const char *const headers[][2] = { { "sf-expires", expires }, { NULL, NULL } };
+    take(record_with(JOB, headers)); // Redis is away
+    int claims = 1;
+    for (; w.all.last->state == DELIVERY_ASKING; claims++)
+        take(record_with(JOB, headers)); // until one stands in line
+    pass(31000);
+    redis_finds(ASKED_CLAIM, DEDUP_GO, "", 0); // late, and to be judged again
+    assert_int_equal(w.questions[w.asked - 1].kind, ASKED_LOOKUP);
+    for (int i = 1; i < claims - 1; i++)
+        redis_finds(ASKED_CLAIM, DEDUP_STALE, "", 0);
+    while (w.asked > 0 && w.questions[0].kind == ASKED_LOOKUP)
+        redis_finds(ASKED_LOOKUP, DEDUP_GO, "", 0);
+    assert_int_equal(w.started, 0);
+    while (w.asked > 0)
+        redis_takes(ASKED_DEAD, true);
+    assert_string_equal(header_of(posted_to(".dlq"), "sf-class"), "expired");
+    kafka_acknowledges_all();
+    expect_all_settled();
+}
+
 static void a_refused_verdict_looks_what_stands_there(void **state)
 {
     (void)state;
@@ -489,6 +514,7 @@ int main(void)
         CASE(a_letter_that_is_not_acknowledged_is_filed_again),
         CASE(what_is_too_large_for_a_letter_does_not_hold_up_its_partition),
         CASE(a_claim_that_was_answered_after_its_lease_is_made_again),
+        CASE(a_deadline_that_passes_before_the_attempt_is_kept),
         CASE(a_refused_verdict_looks_what_stands_there),
         CASE(an_acceptance_that_redis_refuses_is_still_an_acceptance),
         CASE(a_long_attempt_renews_and_is_carried_over),
