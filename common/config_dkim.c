@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // config_dkim: the keys that sign mail.
 //
-// In the file a domain has a list, because it usually has two keys (RSA, and Ed25519 beside it) and during an exchange
-// more:
+// In the file a domain has a list, because it usually has two keys (RSA, and Ed25519 beside it) and during an
+// exchange more:
 //   "dkim": {"example.com": [{"selector": "s1", "key": {"file": "/etc/sendfleet/s1.pem"}}, …]}
-// Everywhere else one key is dkim.<domain>.<selector>.key.file=PATH (or .env=NAME); the file is read in the same
-// words, so a source that comes later replaces a key by domain and selector. A selector is one label: RFC 6376
-// allows dots in it, but then nobody could tell where the domain ends.
+// Everywhere else one key is dkim.<domain>.<selector>.key.file=PATH (or .env=NAME); the file is read in the
+// same words, so a source that comes later replaces a key by domain and selector. A selector is one label:
+// RFC 6376 allows dots in it, but then nobody could tell where the domain ends.
 #include "common/config_keys.h"
 
 #include "common/alloc.h"
@@ -24,8 +24,8 @@ static bool is_label(struct slice s)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         char lower = (char)(s.ptr[i] | 0x20);
-        bool good = (lower >= 'a' && lower <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '-' ||
-                    s.ptr[i] == '_';
+        bool good = (lower >= 'a' && lower <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9') ||
+                    s.ptr[i] == '-' || s.ptr[i] == '_';
         if (!good)
             return false;
     }
@@ -48,7 +48,8 @@ static struct dkim_key_config *find(struct config *c, struct slice domain, struc
     for (int i = 0; i < c->dkim_count; i++) {
         struct dkim_key_config *key = &c->dkim[i];
         if (strlen(key->domain) == domain.len && strncasecmp(key->domain, domain.ptr, domain.len) == 0 &&
-            strlen(key->selector) == selector.len && strncasecmp(key->selector, selector.ptr, selector.len) == 0)
+            strlen(key->selector) == selector.len &&
+            strncasecmp(key->selector, selector.ptr, selector.len) == 0)
             return key;
     }
     return NULL;

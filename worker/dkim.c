@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // dkim: which keys sign, and what a signature says.
 //
-// Every key that is configured for the domain signs, in the order of the file: RSA for those who know nothing else,
-// Ed25519 beside it, two of one kind while a key is exchanged. Body hash and signed fields are the same for all of
-// them and are made once.
+// Every key that is configured for the domain signs, in the order of the file: RSA for those who know nothing
+// else, Ed25519 beside it, two of one kind while a key is exchanged. Body hash and signed fields are the same
+// for all of them and are made once.
 //
-// Fields that would change what a person sees are signed once more than they are there: adding a second Subject later
-// breaks the signature ("oversigning"). t= is the message's own date, not the clock, so that a repeated attempt has
-// the same bytes; there is no x=, since mail may wait for days. A message that cannot be signed is not sent
-// unsigned: under DMARC that would be refused for good, while a failure here is worth another try.
+// Fields that would change what a person sees are signed once more than they are there: adding a second
+// Subject later breaks the signature ("oversigning"). t= is the message's own date, not the clock, so that a
+// repeated attempt has the same bytes; there is no x=, since mail may wait for days. A message that cannot be
+// signed is not sent unsigned: under DMARC that would be refused for good, while a failure here is worth
+// another try.
 #include "worker/dkim.h"
 
 #include "common/alloc.h"
@@ -21,7 +22,8 @@
 
 enum { WIDTH = 72, NAMES_MAX = DKIM_FIELDS_MAX + 32 };
 
-// Fields that are signed when they are there (RFC 6376 5.4.1, RFC 8058 4), and always where a reader's eye falls on.
+// Fields that are signed when they are there (RFC 6376 5.4.1, RFC 8058 4), and always where a reader's eye
+// falls on.
 static const struct signed_field {
     struct slice name;
     bool oversigned;
@@ -60,7 +62,7 @@ struct dkim {
     struct signer *signers; // owned
     int count;
     struct dkim_counts counts;
-    struct dkim_message message;        // the rest is reused from mail to mail; owned
+    struct dkim_message message; // the rest is reused from mail to mail; owned
     struct buf fields, common, head, relaxed;
 };
 
@@ -74,7 +76,8 @@ bool dkim_open(struct dkim **out, const struct config *c, struct err *e)
         *s = (struct signer){ .domain = from->domain, .selector = from->selector };
         if (!dkim_key_new(&s->key, from->pem, e)) {
             dkim_close(d);
-            return err_prefix(e, "dkim: %s, selector %s, from %s", from->domain, from->selector, from->source);
+            return err_prefix(e, "dkim: %s, selector %s, from %s", from->domain, from->selector,
+                              from->source);
         }
         d->count++;
     }
@@ -96,7 +99,7 @@ void dkim_close(struct dkim *d)
     free(d);
 }
 
-// ---- whose keys ----------------------------------------------------------------------------------------------------
+// ---- whose keys -------------------------------------------------------------------------------------------
 
 // Is name the domain itself or, when it is not a top-level one, above it?
 static bool covers(const char *name, struct slice domain)
@@ -111,12 +114,13 @@ static const char *signing_domain(const struct dkim *d, struct slice domain)
 {
     const char *best = NULL;
     for (int i = 0; i < d->count; i++)
-        if (covers(d->signers[i].domain, domain) && (best == NULL || strlen(d->signers[i].domain) > strlen(best)))
+        if (covers(d->signers[i].domain, domain) &&
+            (best == NULL || strlen(d->signers[i].domain) > strlen(best)))
             best = d->signers[i].domain;
     return best;
 }
 
-// ---- what is signed ------------------------------------------------------------------------------------------------
+// ---- what is signed ---------------------------------------------------------------------------------------
 
 static int choose_names(const struct dkim_message *m, struct slice names[NAMES_MAX])
 {
@@ -124,7 +128,8 @@ static int choose_names(const struct dkim_message *m, struct slice names[NAMES_M
     for (size_t i = 0; i < sizeof SIGNED / sizeof SIGNED[0]; i++) {
         const struct signed_field *f = &SIGNED[i];
         for (int k = 0; k < m->count; k++)
-            if (m->fields[k].name.len == f->name.len && strncasecmp(m->fields[k].name.ptr, f->name.ptr, f->name.len) == 0)
+            if (m->fields[k].name.len == f->name.len &&
+                strncasecmp(m->fields[k].name.ptr, f->name.ptr, f->name.len) == 0)
                 names[n++] = f->name;
         if (f->oversigned)
             names[n++] = f->name;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // dkim_canon: the relaxed forms.
 //
-// A receiver computes the same from what arrived, after relays may have refolded headers or trimmed lines; whatever
-// differs between its idea and ours by one octet makes the signature worthless. So this follows the letter of the RFC
-// and is tested with its vectors, not with our own messages only.
+// A receiver computes the same from what arrived, after relays may have refolded headers or trimmed lines;
+// whatever differs between its idea and ours by one octet makes the signature worthless. So this follows the
+// letter of the RFC and is tested with its vectors, not with our own messages only.
 //
-// The body is not copied: runs that stay as they are go to the hash where they lie, which for the lines of a base64
-// file is all of them.
+// The body is not copied: runs that stay as they are go to the hash where they lie, which for the lines of a
+// base64 file is all of them.
 #include "worker/dkim_canon.h"
 
 #include <strings.h>
@@ -16,7 +16,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-// ---- fields --------------------------------------------------------------------------------------------------------
+// ---- fields -----------------------------------------------------------------------------------------------
 
 // Length of the field at s, its folded lines included, without the last CRLF; s.len when there is none.
 static size_t field_length(struct slice s)
@@ -107,7 +107,7 @@ void dkim_put_signed(const struct dkim_message *m, const struct slice *names, in
     }
 }
 
-// ---- body ----------------------------------------------------------------------------------------------------------
+// ---- body -------------------------------------------------------------------------------------------------
 
 // Without the empty lines at the end, where a line of blanks is empty, too.
 static struct slice without_empty_end(struct slice s)
@@ -145,7 +145,8 @@ void dkim_hash_body(struct slice body, unsigned char hash[DIGEST_SIZE])
     digest_begin();
     for (size_t i = 0; i < s.len;) {
         size_t n = blanks(s, i);
-        bool line_ends = i + n == s.len || (s.ptr[i + n] == '\r' && i + n + 1 < s.len && s.ptr[i + n + 1] == '\n');
+        bool line_ends =
+            i + n == s.len || (s.ptr[i + n] == '\r' && i + n + 1 < s.len && s.ptr[i + n + 1] == '\n');
         bool kept = n == 1 && s.ptr[i] == ' ' && !line_ends;
         if (n == 0 || kept) {
             i++;

@@ -26,8 +26,8 @@ MUST_CHECK bool dkim_split(struct dkim_message *m, struct slice message, struct 
 // The field "name:value" without a line end.
 void dkim_relax_field(struct slice field, struct buf *out);
 
-// The relaxed fields that names asks for, each with CRLF. A name asked for again is the next field of that name, from
-// the bottom upwards; one that is not there adds nothing.
+// The relaxed fields that names asks for, each with CRLF. A name asked for again is the next field of that
+// name, from the bottom upwards; one that is not there adds nothing.
 void dkim_put_signed(const struct dkim_message *m, const struct slice *names, int count, struct buf *out);
 
 // SHA-256 of the relaxed body. Uses the running digest (common/digest.h).

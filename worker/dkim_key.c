@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // dkim_key: see dkim_key.h.
 //
-// A key is parsed once and keeps its context, because setting one up costs as much as an Ed25519 signature. RSA signs
-// the hash in a PKCS #1 1.5 frame; Ed25519 signs the 32 octets of the hash as its message (RFC 8463 3). Both are
-// deterministic, so every attempt has the same bytes. OpenSSL's error queue belongs to the thread and is read by
-// the TLS of connections as well: it is left empty here.
+// A key is parsed once and keeps its context, because setting one up costs as much as an Ed25519 signature.
+// RSA signs the hash in a PKCS #1 1.5 frame; Ed25519 signs the 32 octets of the hash as its message (RFC 8463
+// 3). Both are deterministic, so every attempt has the same bytes. OpenSSL's error queue belongs to the
+// thread and is read by the TLS of connections as well: it is left empty here.
 #include "worker/dkim_key.h"
 
 #include "common/alloc.h"
@@ -28,7 +28,9 @@ struct dkim_key {
 
 const char *dkim_algorithm_name(enum dkim_algorithm a)
 {
-    static const char *const NAMES[] = { [DKIM_RSA_SHA256] = "rsa-sha256", [DKIM_ED25519_SHA256] = "ed25519-sha256" };
+    static const char *const NAMES[] = {
+        [DKIM_RSA_SHA256] = "rsa-sha256", [DKIM_ED25519_SHA256] = "ed25519-sha256"
+    };
     return NAMES[a];
 }
 

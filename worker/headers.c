@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // headers: what a publisher may say in the head of a message.
 //
-// An allow-list: those that identify, route or structure the message are ours (a second From or a Content-Type would
-// let one part of the mail system read another message than the next), and a name nobody thought of is not a
-// publisher's to try out. X-… is free but for ours. A name is there once. Anything else is refused, not dropped: a
-// job that asks for something it does not get should say so, and it says so before the first byte is on its way.
+// An allow-list: those that identify, route or structure the message are ours (a second From or a
+// Content-Type would let one part of the mail system read another message than the next), and a name nobody
+// thought of is not a publisher's to try out. X-… is free but for ours. A name is there once. Anything else
+// is refused, not dropped: a job that asks for something it does not get should say so, and it says so before
+// the first byte is on its way.
 //
 // One-click unsubscribing (RFC 8058) is checked as a whole, because half of it is silently ignored by the
-// receivers that demand it: the fixed value of List-Unsubscribe-Post, and exactly one https link to post it to.
+// receivers that demand it: the fixed value of List-Unsubscribe-Post, and exactly one https link to post it
+// to.
 #include "worker/headers.h"
 
 #include "worker/mime.h"
@@ -71,7 +73,8 @@ struct state {
 static bool fits(const char *pattern, const char *name)
 {
     size_t len = strlen(pattern);
-    return pattern[len - 1] == '*' ? strncasecmp(name, pattern, len - 1) == 0 : strcasecmp(name, pattern) == 0;
+    return pattern[len - 1] == '*' ? strncasecmp(name, pattern, len - 1) == 0
+                                   : strcasecmp(name, pattern) == 0;
 }
 
 static const struct rule *find_rule(const char *name)
@@ -90,7 +93,8 @@ static bool read_name(struct slice key, char name[NAME_MAX_BYTES + 1], struct er
     for (size_t i = 0; ok && i < key.len; i++)
         ok = key.ptr[i] > ' ' && key.ptr[i] < 0x7f && key.ptr[i] != ':';
     if (!ok)
-        return err_set(e, ERR_INPUT, "headers: a name is empty, longer than %d or not printable ASCII without \":\"",
+        return err_set(e, ERR_INPUT,
+                       "headers: a name is empty, longer than %d or not printable ASCII without \":\"",
                        NAME_MAX_BYTES);
     memcpy(name, key.ptr, key.len);
     name[key.len] = '\0';
@@ -111,7 +115,7 @@ static bool is_there(const struct state *s, const char *name)
     return false;
 }
 
-// ---- unsubscribing -------------------------------------------------------------------------------------------------
+// ---- unsubscribing ----------------------------------------------------------------------------------------
 
 static bool count_link(struct slice uri, struct links *links)
 {
@@ -136,7 +140,8 @@ static bool read_links(struct slice value, struct links *links, struct err *e)
             at++;
         const char *close = at < end && *at == '<' ? memchr(at, '>', (size_t)(end - at)) : NULL;
         if (close == NULL || !count_link((struct slice){ at + 1, (size_t)(close - at - 1) }, links))
-            return err_set(e, ERR_INPUT, "headers: List-Unsubscribe is not a list of <https://…>, <mailto:…>");
+            return err_set(e, ERR_INPUT,
+                           "headers: List-Unsubscribe is not a list of <https://…>, <mailto:…>");
         at = close + 1;
         while (at < end && *at == ' ')
             at++;
@@ -150,16 +155,18 @@ static bool check_one_click(const struct state *s, struct err *e)
 {
     if (!s->one_click || (s->links.https == 1 && s->links.http == 0))
         return true;
-    return err_set(e, ERR_INPUT, "headers: List-Unsubscribe-Post needs a List-Unsubscribe with exactly one https link");
+    return err_set(e, ERR_INPUT,
+                   "headers: List-Unsubscribe-Post needs a List-Unsubscribe with exactly one https link");
 }
 
-// ---- all of them ---------------------------------------------------------------------------------------------------
+// ---- all of them ------------------------------------------------------------------------------------------
 
 static bool put_one(struct state *s, const char *name, struct slice value, struct err *e)
 {
     const struct rule *rule = find_rule(name);
     if (rule == NULL)
-        return err_set(e, ERR_INPUT, "headers: %s may not be set by a job; X-… may, and those in worker/README.md", name);
+        return err_set(e, ERR_INPUT,
+                       "headers: %s may not be set by a job; X-… may, and those in worker/README.md", name);
     if (is_there(s, name))
         return err_set(e, ERR_INPUT, "headers: %s is there twice", name);
     if (rule->form == FORM_UNSUBSCRIBE && !read_links(value, &s->links, e))
@@ -167,7 +174,8 @@ static bool put_one(struct state *s, const char *name, struct slice value, struc
     if (rule->form == FORM_ONE_CLICK && !slice_is(value, "List-Unsubscribe=One-Click"))
         return err_set(e, ERR_INPUT, "headers: %s has to be \"List-Unsubscribe=One-Click\" (RFC 8058)", name);
     s->one_click |= rule->form == FORM_ONE_CLICK;
-    return rule->form == FORM_TEXT ? mime_put_header(s->out, name, value, e) : mime_put_structured(s->out, name, value, e);
+    return rule->form == FORM_TEXT ? mime_put_header(s->out, name, value, e)
+                                   : mime_put_structured(s->out, name, value, e);
 }
 
 bool headers_put(const struct job *job, struct buf *out, struct buf *scratch, struct err *e)
@@ -176,7 +184,8 @@ bool headers_put(const struct job *job, struct buf *out, struct buf *scratch, st
     struct state s = { .out = out, .start = out->len };
     if (job->headers == 0)
         return true;
-    for (uint32_t key = job->headers + 1; key < doc->tokens[job->headers].next; key = doc->tokens[key + 1].next) {
+    for (uint32_t key = job->headers + 1; key < doc->tokens[job->headers].next;
+         key = doc->tokens[key + 1].next) {
         char name[NAME_MAX_BYTES + 1];
         buf_reset(scratch);
         if (!read_name(json_text(doc, key, scratch), name, e))

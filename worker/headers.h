@@ -5,8 +5,8 @@
 
 #include "common/job.h"
 
-// Appends them. scratch is used and overwritten. False: ERR_INPUT naming the header and the reason; out is then to be
-// reset.
+// Appends them. scratch is used and overwritten. False: ERR_INPUT naming the header and the reason; out is
+// then to be reset.
 MUST_CHECK bool headers_put(const struct job *job, struct buf *out, struct buf *scratch, struct err *e);
 
 #endif

@@ -10,8 +10,8 @@
 //     application/pdf …, attachment
 //
 // A level that holds one thing is left out. Nothing random goes in: the date is the job's, Message-ID and
-// boundaries are hashes of job id and recipient, so every attempt writes the same bytes and receivers can tell a
-// repeated mail. Everything is refused before the first byte is on its way.
+// boundaries are hashes of job id and recipient, so every attempt writes the same bytes and receivers can
+// tell a repeated mail. Everything is refused before the first byte is on its way.
 #include "worker/message.h"
 
 #include "common/digest.h"
@@ -27,7 +27,7 @@ enum level { LEVEL_MIXED = 1, LEVEL_ALTERNATIVE = 2, LEVEL_RELATED = 3 }; // par
 struct builder {
     const struct job *job;
     struct buf *out;
-    struct buf scratch; // owned; decoded JSON strings
+    struct buf scratch;           // owned; decoded JSON strings
     char hash[DIGEST_SHORT_SIZE]; // of job id and recipient
     int related, mixed;           // how many files belong to the html, how many do not
 };
@@ -57,7 +57,8 @@ static bool put_headers(struct builder *b, const char *job_id, int64_t date_ms, 
 // subtype: with its parameters.
 static void put_multipart(struct builder *b, const char *subtype, enum level level)
 {
-    buf_printf(b->out, "Content-Type: multipart/%s;\r\n boundary=\"=_%d_%s\"\r\n", subtype, (int)level, b->hash);
+    buf_printf(b->out, "Content-Type: multipart/%s;\r\n boundary=\"=_%d_%s\"\r\n", subtype, (int)level,
+               b->hash);
 }
 
 static void put_boundary(struct builder *b, enum level level, const char *end)
@@ -88,13 +89,14 @@ static void put_content(struct builder *b)
     }
 }
 
-// ---- attachments ---------------------------------------------------------------------------------------------------
+// ---- attachments ------------------------------------------------------------------------------------------
 
-// type "/" subtype, then maybe parameters; printable ASCII. Parts inside parts are nobody's business but ours, and
-// neither multipart nor message may be in base64 (RFC 2045 6.4).
+// type "/" subtype, then maybe parameters; printable ASCII. Parts inside parts are nobody's business but
+// ours, and neither multipart nor message may be in base64 (RFC 2045 6.4).
 static bool is_content_type(struct slice s)
 {
-    static const char TOKEN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`{|}~";
+    static const char TOKEN[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`{|}~";
     size_t slashes = 0, type = 0;
     for (; type < s.len && s.ptr[type] != ';' && s.ptr[type] != ' '; type++) {
         slashes += s.ptr[type] == '/';
@@ -131,7 +133,8 @@ static bool read_file(struct builder *b, uint32_t index, struct file *f, struct 
         return err_set(e, ERR_INPUT, "attachments: an entry is not an object");
     buf_reset(&b->scratch);
     buf_reserve(&b->scratch, t->end - t->start); // so that the slices stay where they are
-    *f = (struct file){ .name = member_text(b, index, "filename"), .type = member_text(b, index, "content_type"),
+    *f = (struct file){ .name = member_text(b, index, "filename"),
+                        .type = member_text(b, index, "content_type"),
                         .content = member_text(b, index, "content_base64"),
                         .content_id = member_text(b, index, "content_id") };
     struct slice disposition = member_text(b, index, "disposition");
@@ -143,7 +146,8 @@ static bool read_file(struct builder *b, uint32_t index, struct file *f, struct 
     if (f->type.len == 0)
         f->type = SLICE("application/octet-stream");
     return is_content_type(f->type) ||
-           err_set(e, ERR_INPUT, "attachments: content_type is not one (or a multipart or message, which may not be)");
+           err_set(e, ERR_INPUT,
+                   "attachments: content_type is not one (or a multipart or message, which may not be)");
 }
 
 // Is it a part of what the html shows?
@@ -194,7 +198,7 @@ static bool put_files(struct builder *b, enum level level, struct err *e)
     return true;
 }
 
-// ---- the tree ------------------------------------------------------------------------------------------------------
+// ---- the tree ---------------------------------------------------------------------------------------------
 
 static bool put_related(struct builder *b, struct err *e)
 {
@@ -203,7 +207,8 @@ static bool put_related(struct builder *b, struct err *e)
         return true;
     }
     bool both = b->job->text.ptr != NULL;
-    put_multipart(b, both ? "related; type=\"multipart/alternative\"" : "related; type=\"text/html\"", LEVEL_RELATED);
+    put_multipart(b, both ? "related; type=\"multipart/alternative\"" : "related; type=\"text/html\"",
+                  LEVEL_RELATED);
     put_boundary(b, LEVEL_RELATED, "");
     put_content(b);
     return put_files(b, LEVEL_RELATED, e);
@@ -224,9 +229,10 @@ static bool check_fields(const struct job *job, struct err *e)
         return err_set(e, ERR_INPUT, "%s is missing: a mail needs both from and to",
                        job->from.spec.ptr == NULL ? "from" : "to");
     if (job->text.ptr == NULL && job->html.ptr == NULL)
-        return err_set(e, ERR_INPUT, job->template_id.ptr != NULL
-                                         ? "template: this transport sends text and html, it renders nothing"
-                                         : "text and html are both missing: there is nothing to send");
+        return err_set(e, ERR_INPUT,
+                       job->template_id.ptr != NULL
+                           ? "template: this transport sends text and html, it renders nothing"
+                           : "text and html are both missing: there is nothing to send");
     return true;
 }
 

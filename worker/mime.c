@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // mime: header lines. Bodies are in mime_body.c.
 //
-// Everything here is a pure function of its input, because a message must have the same bytes at every attempt:
-// receivers and feedback match on them, and the signature covers them. What can go wrong is injection: a line break
-// in a value is a header of somebody else's choosing. Values with control characters are refused, never repaired.
+// Everything here is a pure function of its input, because a message must have the same bytes at every
+// attempt: receivers and feedback match on them, and the signature covers them. What can go wrong is
+// injection: a line break in a value is a header of somebody else's choosing. Values with control characters
+// are refused, never repaired.
 //
-// A line is folded before a blank that is there already, so that unfolding gives the value back as it was. What has
-// no blank to fold at goes as encoded-words; they can be as short as it takes.
+// A line is folded before a blank that is there already, so that unfolding gives the value back as it was.
+// What has no blank to fold at goes as encoded-words; they can be as short as it takes.
 #include "worker/mime.h"
 
 #include "common/base64.h"
@@ -18,8 +19,8 @@ enum {
     WORD_MAX = 75,        // an encoded-word, RFC 2047 2
     WORD_FRAME = 12,      // "=?UTF-8?B?" and "?="
     FIRST_WORD_MIN = 40,  // a first encoded-word shorter than that is not worth the place beside the name
-    ASCII_WORD_MAX = 200, // a longer run without a blank goes as encoded-words, which can be folded; not so where
-                          // programs look for an address or link in <>
+    ASCII_WORD_MAX = 200, // a longer run without a blank goes as encoded-words, which can be folded; not so
+                          // where programs look for an address or link in <>
     PARAMETER_WIDTH = 58, // of a file name in one piece
     FILENAME_MAX_BYTES = 255,
     DISPLAY_MAX = 1024,
@@ -58,7 +59,7 @@ static size_t column(const struct buf *out)
     return line != NULL ? (size_t)(out->data + out->len - line - 1) : out->len;
 }
 
-// ---- folding -------------------------------------------------------------------------------------------------------
+// ---- folding ----------------------------------------------------------------------------------------------
 
 // A run of blanks and the word after it from i on: they stay on one line. Returns its end.
 static size_t unit_end(struct slice s, size_t i)
@@ -145,18 +146,20 @@ static struct slice trimmed(struct slice s)
     return s;
 }
 
-// ---- one header ----------------------------------------------------------------------------------------------------
+// ---- one header -------------------------------------------------------------------------------------------
 
 static bool refuse_controls(const char *name, struct slice value, struct err *e)
 {
-    return !has_control(value) || err_set(e, ERR_INPUT, "header %s: control characters are not allowed", name);
+    return !has_control(value) ||
+           err_set(e, ERR_INPUT, "header %s: control characters are not allowed", name);
 }
 
 static bool put_plain(struct buf *out, const char *name, struct slice value, struct err *e)
 {
     size_t longest = longest_unit(value);
     if (longest + strlen(name) + 2 > MIME_LINE_MAX)
-        return err_set(e, ERR_INPUT, "header %s: a word that fits on no line (%zu characters)", name, longest);
+        return err_set(e, ERR_INPUT, "header %s: a word that fits on no line (%zu characters)", name,
+                       longest);
     buf_puts(out, name);
     buf_puts(out, ": ");
     put_folded(out, value);
@@ -187,7 +190,7 @@ bool mime_put_structured(struct buf *out, const char *name, struct slice value, 
     return put_plain(out, name, trimmed(value), e);
 }
 
-// ---- mailboxes -----------------------------------------------------------------------------------------------------
+// ---- mailboxes --------------------------------------------------------------------------------------------
 
 // Letters, digits and the marks that need no quotes in a phrase (RFC 5322 atext), and blanks.
 static bool is_phrase(struct slice s)
@@ -247,7 +250,8 @@ bool mime_put_mailbox(struct buf *out, const char *name, const struct address *a
     if (!refuse_controls(name, a->spec, e) || !refuse_controls(name, display, e))
         return false;
     if (display.len > sizeof room)
-        return err_set(e, ERR_INPUT, "header %s: a display name of more than %zu characters", name, sizeof room);
+        return err_set(e, ERR_INPUT, "header %s: a display name of more than %zu characters", name,
+                       sizeof room);
     if (display.len >= 2 && display.ptr[0] == '"' && display.ptr[display.len - 1] == '"')
         display = unquoted(display, room);
     buf_puts(out, name);
@@ -261,7 +265,7 @@ bool mime_put_mailbox(struct buf *out, const char *name, const struct address *a
     return true;
 }
 
-// ---- parts ---------------------------------------------------------------------------------------------------------
+// ---- parts ------------------------------------------------------------------------------------------------
 
 // RFC 2231: letters, digits and "._-" stand for themselves, the rest is hexadecimal.
 static void put_percent(struct buf *out, struct slice s)
@@ -277,7 +281,8 @@ static void put_percent(struct buf *out, struct slice s)
     }
 }
 
-// A file name that is not ASCII or does not fit a line: filename*=UTF-8''…, in numbered pieces when it is long.
+// A file name that is not ASCII or does not fit a line: filename*=UTF-8''…, in numbered pieces when it is
+// long.
 static void put_extended_filename(struct buf *out, struct slice name)
 {
     size_t piece_max = PARAMETER_WIDTH / 3;
@@ -318,7 +323,8 @@ bool mime_put_content_id(struct buf *out, struct slice id, struct err *e)
     for (size_t i = 0; ok && i < id.len; i++)
         ok = id.ptr[i] > ' ' && id.ptr[i] < 0x7f && strchr("<>()[]\\,;:\"", id.ptr[i]) == NULL;
     if (!ok)
-        return err_set(e, ERR_INPUT, "attachment: content_id is not printable ASCII without blanks and brackets");
+        return err_set(e, ERR_INPUT,
+                       "attachment: content_id is not printable ASCII without blanks and brackets");
     buf_puts(out, "Content-ID: <");
     buf_put_slice(out, id);
     buf_puts(out, ">\r\n");

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // mime_body: transfer encodings.
 //
-// A text goes as it is when no mail system has a reason to touch it. Reasons are octets that are not printable
-// ASCII, lines that are too long, and lines that begin with "From " (mailbox files put a ">" before those, which
-// breaks the signature). The other danger is text that looks like the end of a part: text that contains the start of
-// one of our boundaries ("--=_") is sent quoted-printable, where "=" never stands for itself, or in base64, which
-// has no "-".
+// A text goes as it is when no mail system has a reason to touch it. Reasons are octets that are not
+// printable ASCII, lines that are too long, and lines that begin with "From " (mailbox files put a ">" before
+// those, which breaks the signature). The other danger is text that looks like the end of a part: text that
+// contains the start of one of our boundaries ("--=_") is sent quoted-printable, where "=" never stands for
+// itself, or in base64, which has no "-".
 //
-// Quoted-printable keeps a mostly ASCII text readable for people and filters; base64 is for languages of which it would
-// make three times as much.
+// Quoted-printable keeps a mostly ASCII text readable for people and filters; base64 is for languages of
+// which it would make three times as much.
 #include "worker/mime.h"
 
 #include "common/base64.h"
@@ -49,11 +49,11 @@ static size_t line_end(struct slice s, size_t i)
     return i;
 }
 
-// ---- which one -----------------------------------------------------------------------------------------------------
+// ---- which one --------------------------------------------------------------------------------------------
 
 struct shape {
-    size_t odd;  // octets that quoted-printable writes as three
-    bool plain;  // can go as it is
+    size_t odd; // octets that quoted-printable writes as three
+    bool plain; // can go as it is
 };
 
 static struct shape measure(struct slice s)
@@ -74,7 +74,7 @@ static struct shape measure(struct slice s)
     return shape;
 }
 
-// ---- as it is, quoted-printable, base64 ----------------------------------------------------------------------------
+// ---- as it is, quoted-printable, base64 -------------------------------------------------------------------
 
 static void put_lines(struct buf *out, struct slice s)
 {
@@ -148,7 +148,8 @@ static void put_base64_text(struct buf *out, struct slice s)
         size_t left = lines.len - i;
         if (i > 0)
             buf_puts(out, "\r\n");
-        base64_put(out, (struct slice){ lines.data + i, left < BASE64_LINE_BYTES ? left : BASE64_LINE_BYTES });
+        base64_put(out,
+                   (struct slice){ lines.data + i, left < BASE64_LINE_BYTES ? left : BASE64_LINE_BYTES });
     }
     buf_clear(&lines);
 }
@@ -172,7 +173,7 @@ void mime_put_text(struct buf *out, struct slice text)
     ENCODINGS[chosen].put(out, s);
 }
 
-// ---- files ---------------------------------------------------------------------------------------------------------
+// ---- files ------------------------------------------------------------------------------------------------
 
 struct wrapping {
     struct buf *out;

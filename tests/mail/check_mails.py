@@ -297,7 +297,7 @@ def altered(mail, random_):
     if kind == 0:
         return mail.replace(b"\r\nSubject:", b"\r\nSubject: Re:", 1)
     if kind == 1:
-        return mail.replace(b"\r\nDate:", b"\r\nFrom: eve@example.net\r\nDate:", 1)
+        return mail.replace(b"\r\nDate:", b"\r\nSubject: Free\r\nDate:", 1)
     return mail + b"PS\r\n"
 
 

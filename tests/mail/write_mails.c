@@ -13,7 +13,8 @@
 
 static const int64_t FIRST_SEEN_MS = 1700000000000;
 
-static bool write_mail(struct job *job, struct slice line, int number, struct dkim *keys, struct buf *out, struct err *e)
+static bool write_mail(struct job *job, struct slice line, int number, struct dkim *keys, struct buf *out,
+                       struct err *e)
 {
     char id[32];
     if (!job_parse(job, line.ptr, line.len, JOB_MAX_BYTES_DEFAULT, e))
