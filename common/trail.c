@@ -146,3 +146,25 @@ void trail_append(struct slice trail, struct slice entry, struct buf *out)
     free(entries.list);
     json_clear(&doc);
 }
+
+static bool is_of(const struct json_doc *doc, uint32_t entry, uint32_t generation, enum failure_class class)
+{
+    int64_t gen = -1;
+    uint32_t at = json_member(doc, entry, "gen"), ended = json_member(doc, entry, "class");
+    return at != 0 && json_int(doc, at, &gen) && gen == generation && ended != 0 &&
+           doc->tokens[ended].type == JSON_TYPE_STRING && slice_is(json_raw(doc, ended), failure_name(class));
+}
+
+bool trail_has(struct slice trail, uint32_t generation, enum failure_class class)
+{
+    const char *name = failure_name(class);
+    if (trail.ptr == NULL || memmem(trail.ptr, trail.len, name, strlen(name)) == NULL) // nearly always
+        return false;
+    struct json_doc doc = { 0 };
+    bool found = false;
+    if (json_parse(&doc, trail.ptr, trail.len, NULL) && doc.tokens[0].type == JSON_TYPE_ARRAY)
+        for (uint32_t i = 1; i < doc.count && !found; i = doc.tokens[i].next)
+            found = doc.tokens[i].type == JSON_TYPE_OBJECT && is_of(&doc, i, generation, class);
+    json_clear(&doc);
+    return found;
+}

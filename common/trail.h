@@ -22,6 +22,9 @@ struct trail_entry { // slices: absent = ptr NULL or len 0
 //    "class":"mailbox_busy","rule":"smtp-4xx","text":"…"}
 void trail_format(const struct trail_entry *entry, struct buf *out);
 
+// True when an attempt of this generation that is in the trail ended so.
+bool trail_has(struct slice trail, uint32_t generation, enum failure_class class);
+
 // Appends one formatted entry to a trail (an absent or broken trail counts as empty) and writes the new one to out.
 // When it would pass TRAIL_MAX, entries between the first and the last ones are left out and their number stands in
 // {"omitted":n} after the first entry.

@@ -8,6 +8,7 @@
 
 #include "common/backoff.h"
 #include "common/clock.h"
+#include "common/trail.h"
 
 #include <stdio.h>
 
@@ -88,12 +89,15 @@ static void end_unknown(const struct policy_case *c, struct ending *end, const c
 }
 
 // By the class, not by the kind of waiting: the wait after an unknown outcome may have become another one (busy, limited,
-// carried over) on the way here.
-static bool unknown_wait_is_over_for_good(const struct policy_case *c)
+// carried over) on the way here. And by the trail: a definite failure of the next attempt says nothing about the unknown
+// one before it, which the receiver's memory of the key has covered so far.
+static bool unknown_is_over_for_good(const struct policy_case *c)
 {
-    if (c->env->class != FAILURE_UNKNOWN || c->env->wait == WAIT_NONE)
+    const struct envelope *env = c->env;
+    bool last = env->class == FAILURE_UNKNOWN;
+    if (env->wait == WAIT_NONE || (!last && !trail_has(env->trail, env->epoch.generation, FAILURE_UNKNOWN)))
         return false;
-    bool attempts_left = c->env->attempt < (uint32_t)c->config->max_attempts;
+    bool attempts_left = !last || env->attempt < (uint32_t)c->config->max_attempts;
     return !attempts_left || (!key_protects(c, c->now_ms) && !wants_resend(c));
 }
 
@@ -102,7 +106,7 @@ enum failure_class policy_gate(const struct policy_case *c, struct ending *end)
     *end = (struct ending){ .attempt = c->env->attempt, .class = c->env->class, .code = c->env->code };
     char when[CLOCK_RFC3339_SIZE], detail[200];
     int64_t deadline_ms = policy_deadline_ms(c);
-    if (unknown_wait_is_over_for_good(c)) {
+    if (unknown_is_over_for_good(c)) {
         end_letter(end, FAILURE_UNKNOWN, "no proof of acceptance came while it waited, and it must not be sent again by guesswork");
         return FAILURE_UNKNOWN;
     }

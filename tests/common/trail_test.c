@@ -140,6 +140,26 @@ static void test_huge_first(void **state)
     buf_clear(&out);
 }
 
+static void test_finds_how_an_attempt_ended(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *trail;
+        bool want;
+    } cases[] = {
+        { "[{\"gen\":1,\"class\":\"unknown\"}]", true },
+        { "[{\"gen\":1,\"class\":\"transient\"},{\"omitted\":3},{\"gen\":1,\"class\":\"unknown\"}]", true },
+        { "[{\"gen\":0,\"class\":\"unknown\"}]", false }, // another generation
+        { "[{\"gen\":1,\"class\":\"permanent\",\"text\":\"user unknown\"}]", false },
+        { "[{\"gen\":1,\"class\":\"unknown\"", false }, // broken: no trail
+        { "", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (trail_has(slice_of(cases[i].trail), 1, FAILURE_UNKNOWN) != cases[i].want)
+            fail_msg("%s: got %d, want %d", cases[i].trail, !cases[i].want, cases[i].want);
+    assert_false(trail_has((struct slice){ 0 }, 1, FAILURE_UNKNOWN));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +168,7 @@ int main(void)
         { "a broken trail counts as empty", test_append, NULL, NULL, NULL },
         { "a full trail keeps its first and its last entries", test_full, NULL, NULL, NULL },
         { "a foreign entry that cannot fit is left out", test_huge_first, NULL, NULL, NULL },
+        cmocka_unit_test(test_finds_how_an_attempt_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

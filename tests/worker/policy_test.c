@@ -208,6 +208,23 @@ static void the_gate_closes_at_the_deadline_and_after_a_fruitless_unknown_wait(v
     assert_int_equal(policy_gate(&c, &end), FAILURE_NONE);
 }
 
+static void an_unknown_attempt_is_not_forgotten_when_the_next_one_fails_plainly(void **state)
+{
+    (void)state;
+    struct policy_case c = the_case();
+    struct ending end;
+    route.idempotent = true;
+    env.wait = WAIT_RETRY;
+    env.class = FAILURE_TRANSIENT;
+    env.trail = SLICE("[{\"at\":1,\"gen\":0,\"try\":0,\"class\":\"unknown\"},{\"at\":2,\"gen\":0,\"try\":1,\"class\":\"transient\"}]");
+    assert_int_equal(policy_gate(&c, &end), FAILURE_NONE); // the key still covers it
+    env.first_seen_ms = NOW_MS - 24 * (int64_t)HOUR;
+    assert_int_equal(policy_gate(&c, &end), FAILURE_UNKNOWN);
+    env.epoch.generation = 1; // somebody decided since
+    env.first_seen_ms = NOW_MS - 24 * (int64_t)HOUR;
+    assert_int_equal(policy_gate(&c, &end), FAILURE_NONE);
+}
+
 static void a_job_that_needs_approval_goes_to_review(void **state)
 {
     (void)state;
@@ -238,6 +255,7 @@ int main(void)
         CASE(a_publisher_may_ask_for_a_resend_and_may_forbid_it),
         CASE(a_dead_claim_names_its_worker),
         CASE(the_gate_closes_at_the_deadline_and_after_a_fruitless_unknown_wait),
+        CASE(an_unknown_attempt_is_not_forgotten_when_the_next_one_fails_plainly),
         CASE(a_job_that_needs_approval_goes_to_review),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
