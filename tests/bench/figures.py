@@ -110,10 +110,10 @@ def publish(rig, quick):
 
 # ---- belts -------------------------------------------------------------------------------------------------------
 
-def publish_paced(rig, lines, per_s):
+def publish_paced(rig, lines, per_s, together=20):
     command = pin(1) + [os.path.join(BIN, "sendfleet-producer"), "publish", "-", "--quiet", "--config", rig.config]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
-        load.paced(child.stdin, lines, per_s)
+        load.paced(child.stdin, lines, per_s, together)
         child.stdin.close()
         expect("exit status of publish", child.wait(), 0)
 
@@ -194,6 +194,22 @@ def belts(rig, quick):
     return rows + lateness_rows(rig, first, retries)
 
 
+# ---- a worker with little to do ----------------------------------------------------------------------------------
+
+def first_attempt(rig, quick):
+    """How long one job on an idle worker takes from the publisher's hand to the provider."""
+    jobs = 100 if quick else 400
+    rig.use("first")
+    rig.sink_post("/reset", {})
+    worker = rig.worker().ready()
+    publish_paced(rig, load.lines(rig.numbers(jobs), jobs), 40, together=1)
+    fleet.wait_for("all accepted", lambda: rig.sink_stats()["accepted"] >= jobs, patience_s=10)
+    worker.stop()
+    published = {event["job"]: event["source_at"] for event in rig.records("events") if event["event"] == "accepted"}
+    took = [entry["times"][0] - published[entry["id"]] for entry in observer.sink_ledger(rig.sink_port).values()]
+    return [row(f"first_attempt_p{name}_ms", observer.percentile(took, share), "ms") for name, share in (("50", 0.5), ("99", 0.99))]
+
+
 # ---- dead letters ------------------------------------------------------------------------------------------------
 
 def dlq_scan(rig, quick):
@@ -214,6 +230,7 @@ def dlq_scan(rig, quick):
 LOADS = {
     "publish": (publish, ("publish_jobs_per_s",)),
     "worker_http": (worker_http, ("worker_http_jobs_per_s", "worker_http_cpu_us", "worker_http_cpu_ratio")),
+    "first_attempt": (first_attempt, ("first_attempt_p50_ms", "first_attempt_p99_ms")),
     "belt_hops": (belt_hops, ("belt_hops_per_retry",)),
     "belts": (belts, ("waiting_rss_mb", "waiting_jobs", "retry_lateness_p50_ms", "retry_lateness_p99_ms",
                       "retry_lateness_p999_ms", "early")),

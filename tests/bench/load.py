@@ -50,13 +50,13 @@ def write(path, some_lines):
             out.write(line + "\n")
 
 
-def paced(pipe, some_lines, per_s):
-    """Writes lines into a pipe at a steady rate."""
+def paced(pipe, some_lines, per_s, together=20):
+    """Writes lines into a pipe at a steady rate, so many at once."""
     began, sent = time.monotonic(), 0
     for line in some_lines:
         pipe.write(line.encode() + b"\n")
         sent += 1
-        if sent % 20 == 0:
+        if sent % together == 0:
             pipe.flush()
             time.sleep(max(0.0, began + sent / per_s - time.monotonic()))
     pipe.flush()
