@@ -179,8 +179,11 @@ static void configure(struct broker_conf *b, const struct config *c, enum broker
     broker_conf_apply(b, FIXED, sizeof FIXED / sizeof FIXED[0]);
     // a worker also carries what was never a job to the dead letters; the topic's own limit decides
     broker_conf_number(b, "message.max.bytes", c->max_job_bytes + (publish ? RECORD_EXTRA_BYTES : LETTER_EXTRA_BYTES));
-    if (kind == BROKER_SETTLE)
+    if (kind == BROKER_SETTLE) {
         broker_conf_number(b, "linger.ms", 1);
+        // whoever reads a belt gets whole batches, from each of its partitions, and may have to hold them for hours
+        broker_conf_number(b, "batch.size", BATCH_LEAST_BYTES);
+    }
     if (kind == BROKER_JOURNAL) {
         broker_conf_number(b, "linger.ms", c->worker.events_linger_ms);
         // records without a key stay on one partition for a batch's time, or batches would be a few records each

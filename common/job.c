@@ -21,7 +21,7 @@ enum {
     ROUTE_MAX = 64,
     SUBJECT_MAX = 998, // a line of RFC 5322
     URL_MAX = 2048,
-    KEPT_SCRATCH = 64 * 1024, // more than this is given back before the next job
+    KEPT_SCRATCH = 4 * 1024, // more than this is given back before the next job
 };
 
 static const int64_t LAST_TIME_MS = 253402300799999;      // the end of the year 9999

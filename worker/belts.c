@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { HOPS_MAX = 2000, HOP_AGAIN_MS = 1000, IN_A_ROW_MAX = 8 };
+enum { HOPS_MAX = 2000, HOPS_BYTES_MAX = 8 << 20, HOP_AGAIN_MS = 1000, IN_A_ROW_MAX = 8 };
 
 struct hop {
     struct intake *in;
@@ -55,6 +55,7 @@ static void hop_later(struct hop *h)
 static void hop_end(struct hop *h)
 {
     struct intake *in = h->in;
+    in->hop_bytes -= h->record->bytes;
     record_free(h->record);
     loop_timer_free(h->again);
     if (h->prev != NULL)
@@ -117,6 +118,7 @@ static void hop_start(struct intake *in, struct source *s, struct record *r, int
         h->next->prev = h;
     in->first_hop = h;
     in->hops++;
+    in->hop_bytes += r->bytes;
     hop_send(h);
 }
 
@@ -173,7 +175,7 @@ static bool move_head(struct intake *in, struct source *s, int64_t now_ms)
         look_again_at(in, due_ms);
         return true;
     }
-    if (in->hops >= HOPS_MAX)
+    if (in->hops >= HOPS_MAX || in->hop_bytes >= HOPS_BYTES_MAX)
         return false;
     s->head = NULL;
     hop_start(in, s, r, due_ms);

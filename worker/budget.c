@@ -20,7 +20,8 @@ static const int LANE_PERCENT[LANE_COUNT] = {
     [LANE_CRITICAL] = 100, [LANE_NORMAL] = 85, [LANE_BULK] = 70, [LANE_RETRY] = 85
 };
 
-enum { RESERVE_PERCENT = 5, SETTLING_MAX = 3000, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, SLOW_MS = 250, LATENCY_GUESS_US = 50000 };
+enum { SETTLING_MAX = 3000, SETTLING_BYTES_MAX = 24 << 20 };
+enum { RESERVE_PERCENT = 5, PARK_LEAST_MS = 1000, PARK_MOST_MS = 600000, SLOW_MS = 250, LATENCY_GUESS_US = 50000 };
 
 void budget_init(struct budget *b, const struct config *c)
 {
@@ -48,8 +49,8 @@ bool budget_has_room(const struct budget *b, enum lane lane)
     int lane_max = b->max_inflight * LANE_PERCENT[lane] / 100;
     if (lane_max < 1)
         lane_max = 1;
-    return b->inflight < b->max_inflight - (lane == LANE_CRITICAL ? 0 : reserve(b)) && b->by_lane[lane] < lane_max && b->bytes < b->max_bytes &&
-           b->settling < SETTLING_MAX;
+    return b->inflight < b->max_inflight - (lane == LANE_CRITICAL ? 0 : reserve(b)) && b->by_lane[lane] < lane_max &&
+           b->bytes < b->max_bytes && b->settling < SETTLING_MAX && b->settling_bytes < SETTLING_BYTES_MAX;
 }
 
 static uint64_t hash(struct slice name)

@@ -25,6 +25,7 @@ struct budget {
     int by_lane[LANE_COUNT];
     int64_t bytes;              // records of these, and of what is being settled
     int settling;               // verdict known, not finished yet
+    int64_t settling_bytes;     // their records; Kafka's client holds a copy of each besides
     struct destination *table;  // BUDGET_DESTINATIONS, open addressing
 };
 

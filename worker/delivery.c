@@ -27,6 +27,7 @@
 #include <stdlib.h>
 
 enum { TICK_MS = 1000, LINE_PATIENCE_MS = 1000 };
+enum { KEPT_JOB_BYTES = 8 * 1024 }; // what a larger job needed to be parsed is not kept for the next one
 
 #define BIT(state) (1u << (state))
 static const unsigned ALLOWED[DELIVERY_STATE_COUNT] = {
@@ -106,6 +107,7 @@ void delivery_give_back_slot(struct delivery *d)
     all->budget.inflight--;
     all->budget.by_lane[d->lane]--;
     all->budget.settling++;
+    all->budget.settling_bytes += (int64_t)d->record->bytes;
     all->on_room(all->on_room_arg);
 }
 
@@ -123,11 +125,14 @@ void delivery_over(struct delivery *d, bool finished)
         route_forget_probe(d->route);
     delivery_give_back_slot(d);
     all->budget.settling--;
+    all->budget.settling_bytes -= (int64_t)d->record->bytes;
     all->budget.bytes -= (int64_t)d->record->bytes;
     if (d->source != NULL && finished)
         source_finish(d->source, d->seq);
     else if (d->source != NULL)
         source_abandon(d->source);
+    if (d->record->bytes > KEPT_JOB_BYTES)
+        job_clear(&d->job);
     record_free(d->record);
     if (d->prev != NULL)
         d->prev->next = d->next;

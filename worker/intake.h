@@ -23,7 +23,7 @@ struct intake {
     struct dueheap heap;
     struct hop *first_hop;      // those under way
     struct hop *spare_hops;     // free list
-    size_t hops;                // under way
+    size_t hops, hop_bytes;     // under way
     bool open;                  // claims can be made: Redis is up, not draining, broker time known
     bool dirty;                 // something may be startable: look at the end of this turn
     bool closing;

@@ -55,6 +55,19 @@ static void bytes_are_bounded_too(void **state)
     budget_clear(&b);
 }
 
+static void what_waits_for_kafka_is_bounded_in_number_and_bytes(void **state)
+{
+    (void)state;
+    struct budget b = make();
+    b.settling = 100000;
+    assert_false(budget_has_room(&b, LANE_CRITICAL));
+    b.settling = 1;
+    assert_true(budget_has_room(&b, LANE_CRITICAL));
+    b.settling_bytes = 100 << 20;
+    assert_false(budget_has_room(&b, LANE_CRITICAL));
+    budget_clear(&b);
+}
+
 static void a_destination_keeps_to_its_share_unless_it_is_alone(void **state)
 {
     (void)state;
@@ -130,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_flood_leaves_room_for_the_others),
         cmocka_unit_test(bytes_are_bounded_too),
+        cmocka_unit_test(what_waits_for_kafka_is_bounded_in_number_and_bytes),
         cmocka_unit_test(a_destination_keeps_to_its_share_unless_it_is_alone),
         cmocka_unit_test(idle_slots_are_anybodys_but_half_of_them_are_kept),
         cmocka_unit_test(a_quick_destination_is_never_parked_and_a_slow_one_is),
