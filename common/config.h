@@ -85,6 +85,7 @@ struct config {
         int64_t window_records, window_bytes; // per partition, received but not finished
         char *dns_servers; // "127.0.0.1:5353,…"; NULL = the system's
         int64_t events_linger_ms;
+        char *rules; // file of the classifier's rules; NULL or "" = the built-in ones
     } worker;
 
     struct backoff backoff, backoff_busy; // backoff_busy: for mailbox_busy

@@ -86,6 +86,8 @@ const struct config_key CONFIG_KEYS[] = {
       .help = "the same in bytes" },
     { .path = "worker.dns_servers", .type = KEY_STRING, AT(worker.dns_servers),
       .help = "name servers, \"127.0.0.1:5353,…\"; not set = the system's" },
+    { .path = "worker.rules", .type = KEY_STRING, AT(worker.rules),
+      .help = "file that says what replies mean (SIGHUP reads it again); not set = the built-in rules" },
     { .path = "worker.events_linger", .type = KEY_DURATION, AT(worker.events_linger_ms), .fallback = "50ms",
       .max = 10e3, .help = "how long events are gathered into one batch" },
     { .path = "backoff.base", .type = KEY_DURATION, AT(backoff.base_ms), .fallback = "5s", .min = 1,

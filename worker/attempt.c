@@ -45,6 +45,8 @@ static void count_attempt(struct delivery *d, const struct verdict *v)
     const char *provider = d->route->config->transport;
     meter_count2(m->attempts, provider, failure_name(v->class));
     meter_observe1(m->attempt_seconds, provider, (double)d->report.attempt_us / 1e6);
+    if (v->generic)
+        meter_count1(m->unclassified, provider);
     if (v->class == FAILURE_UNKNOWN)
         meter_count1(m->unknown, phase_name(d->report.phase));
     if (v->class == FAILURE_NONE)

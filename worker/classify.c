@@ -1,148 +1,181 @@
 // SPDX-License-Identifier: Apache-2.0
-// classify: the engine over the table of classify_rules.c, see classify.h.
+// classify: the rules in use, see classify.h. How they are matched is ruleset.c's, what they say is the
+// file's.
 //
 // Transports report what they saw; this is the only place that says what it means. It looks at one outcome at
-// a time and remembers nothing, so the same reply always gets the same class. The table ends in rules that
-// match everything of their family: a reply nobody thought of is temporary on SMTP and permanent on HTTP,
-// where a status outside of all families cannot come from a server that took the job.
+// a time and remembers nothing, so the same reply always gets the same class. One set of rules a process,
+// exchanged as a whole: a file with a mistake changes nothing, and says where the mistake is.
 //
-// What can go wrong: a text that promises a wait of a year. Waits read from texts are kept within a minute
-// and four hours; those asked for by protocol (Retry-After) are passed on as they are.
+// What can go wrong: a text that promises a wait of a year. Waits read from texts are kept within a minute (a
+// second for APIs) and four hours; those asked for by protocol (Retry-After) are passed on as they are.
 #include "worker/classify.h"
 
+#include "common/alloc.h"
 #include "common/clock.h"
-#include "worker/classify_rules.h"
+#include "common/log.h"
+#include "worker/classify_builtin.h"
+#include "worker/ruleset.h"
 
-#include <ctype.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define TEXT_WAIT_MIN_MS ((int64_t)CLOCK_MINUTE_MS)
-#define TEXT_WAIT_MAX_MS ((int64_t)4 * CLOCK_HOUR_MS)
+#define TEXT_WAIT_MIN_MS      ((int64_t)CLOCK_MINUTE_MS)
+#define TEXT_WAIT_MIN_HTTP_MS ((int64_t)CLOCK_SECOND_MS)
+#define TEXT_WAIT_MAX_MS      ((int64_t)4 * CLOCK_HOUR_MS)
 
-// ---- matching -------------------------------------------------------------------------------------------
+static struct ruleset *rules; // NULL: none loaded yet
+static char *rules_path;      // NULL: the built-in ones
 
-static bool contains(const char *text, const char *word, size_t len)
+// ---- loading -------------------------------------------------------------------------------------------
+
+static bool read_file(const char *path, struct buf *out, struct err *e)
 {
-    for (; *text != '\0'; text++) {
-        if (strncasecmp(text, word, len) == 0)
-            return true;
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return err_set(e, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    char piece[4096];
+    size_t got = fread(piece, 1, sizeof piece, f);
+    for (; got > 0 && out->len <= RULESET_BYTES_MAX; got = fread(piece, 1, sizeof piece, f))
+        buf_put(out, piece, got);
+    bool good = ferror(f) == 0;
+    int why = errno;
+    fclose(f);
+    return good || err_set(e, ERR_CONFIG, "%s: %s", path, strerror(why));
+}
+
+static bool read_rules(struct ruleset **out, const char *path, struct err *e)
+{
+    if (path == NULL)
+        return ruleset_parse(out, "builtin", classify_builtin(), e);
+    struct buf text = { 0 };
+    bool good = read_file(path, &text, e) && ruleset_parse(out, path, buf_slice(&text), e);
+    buf_clear(&text);
+    return good;
+}
+
+bool classify_load(const char *path, struct err *e)
+{
+    char *owned = path != NULL && path[0] != '\0' ? xstrdup(path) : NULL;
+    struct ruleset *fresh;
+    if (!read_rules(&fresh, owned, e)) {
+        free(owned);
+        return false;
     }
-    return false;
+    classify_clear();
+    rules = fresh;
+    rules_path = owned;
+    return true;
 }
 
-static bool text_matches(const char *alternatives, const char *text)
+void classify_clear(void)
 {
-    while (alternatives != NULL) {
-        const char *bar = strchr(alternatives, '|');
-        if (contains(text, alternatives, bar != NULL ? (size_t)(bar - alternatives) : strlen(alternatives)))
-            return true;
-        alternatives = bar != NULL ? bar + 1 : NULL;
+    ruleset_free(rules);
+    free(rules_path);
+    rules = NULL;
+    rules_path = NULL;
+}
+
+static void load_builtin(void)
+{
+    struct err e;
+    if (!classify_load(NULL, &e)) {
+        log_error("classify", "the built-in rules are broken error=\"%s\"", e.text);
+        abort(); // our bug; a test reads them
     }
-    return false;
 }
 
-static bool pattern_matches(const char *pattern, size_t len, const char *enhanced)
+// ---- reloading -----------------------------------------------------------------------------------------
+
+static const struct rule *find(const struct ruleset *s, const char *id)
 {
-    if (len == 1 && pattern[0] == '-')
-        return enhanced[0] == '\0';
-    if (pattern[len - 1] == '*')
-        return strncmp(enhanced, pattern, len - 1) == 0;
-    return strlen(enhanced) == len && memcmp(enhanced, pattern, len) == 0;
+    for (size_t i = 0; i < ruleset_count(s); i++)
+        if (strcmp(ruleset_rule(s, i)->id, id) == 0)
+            return ruleset_rule(s, i);
+    return NULL;
 }
 
-static bool enhanced_matches(const char *patterns, const char *enhanced)
+// Ids of a that b has not, or has with other lines: written behind one another, at most so many that a log
+// line bears.
+static size_t list_changes(const struct ruleset *a, const struct ruleset *b, bool missing, struct buf *out)
 {
-    while (*patterns != '\0') {
-        size_t len = strcspn(patterns, " ");
-        if (pattern_matches(patterns, len, enhanced))
-            return true;
-        patterns += len;
-        patterns += strspn(patterns, " ");
-    }
-    return false;
-}
-
-static bool code_matches(const struct rule *r, int code)
-{
-    if (r->low == 0)
-        return true;
-    return code >= r->low && code <= (r->high != 0 ? r->high : r->low);
-}
-
-static bool conditions_hold(unsigned flags, bool idempotent, bool asked)
-{
-    return !((flags & RULE_IF_IDEMPOTENT && !idempotent) ||
-             (flags & RULE_IF_NOT_IDEMPOTENT && idempotent) || (flags & RULE_IF_ASKED && !asked));
-}
-
-static bool rule_matches(const struct rule *r, const char *provider, const struct outcome *o, bool idempotent)
-{
-    enum rule_family family = strcmp(provider, "smtp") == 0 ? RULE_SMTP : RULE_HTTP;
-    unsigned results = r->results != 0 ? r->results : RULE_RESULT(ATTEMPT_REFUSED);
-    return (r->family == RULE_ANY || r->family == family) &&
-           (r->provider == NULL || strcmp(r->provider, provider) == 0) &&
-           (results & RULE_RESULT(o->result)) != 0 &&
-           (r->phases == 0 || (r->phases & RULE_PHASE(o->phase)) != 0) && code_matches(r, o->code) &&
-           conditions_hold(r->flags, idempotent, o->retry_after_ms >= 0) &&
-           (r->enhanced == NULL || enhanced_matches(r->enhanced, o->enhanced)) &&
-           (r->text == NULL || text_matches(r->text, o->text));
-}
-
-// ---- waits in texts -------------------------------------------------------------------------------------
-
-static int64_t unit_ms(const char *word)
-{
-    static const struct {
-        const char *begin;
-        int64_t ms;
-    } units[] = { { "h", CLOCK_HOUR_MS }, { "m", CLOCK_MINUTE_MS }, { "s", CLOCK_SECOND_MS } };
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (tolower((unsigned char)*word) == units[i].begin[0])
-            return units[i].ms;
-    }
-    return 0;
-}
-
-// "in 5 minutes", "after 300 s": the number and unit that follow one of the two words. -1: there are none.
-static int64_t wait_in_text(const char *text)
-{
-    for (const char *p = text; *p != '\0'; p++) {
-        size_t word = strncasecmp(p, "in ", 3) == 0 ? 3 : strncasecmp(p, "after ", 6) == 0 ? 6 : 0;
-        if (word == 0 || (p > text && p[-1] != ' ') || !isdigit((unsigned char)p[word]))
+    size_t n = 0;
+    for (size_t i = 0; i < ruleset_count(a); i++) {
+        const struct rule *r = ruleset_rule(a, i), *other = find(b, r->id);
+        if (missing ? other != NULL : other == NULL || other->digest == r->digest)
             continue;
-        int64_t n = 0;
-        for (p += word; isdigit((unsigned char)*p); p++)
-            n = n < 1000000 ? n * 10 + (*p - '0') : n;
-        while (*p == ' ')
-            p++;
-        int64_t ms = n * unit_ms(p);
-        if (ms > 0)
-            return ms < TEXT_WAIT_MIN_MS ? TEXT_WAIT_MIN_MS : ms > TEXT_WAIT_MAX_MS ? TEXT_WAIT_MAX_MS : ms;
-        if (*p == '\0')
-            break;
+        if (n < 20)
+            buf_printf(out, "%s%s", n > 0 ? "," : "", r->id);
+        n++;
     }
-    return -1;
+    return n;
 }
 
-static int64_t wait_for(const struct rule *r, const struct outcome *o)
+static void log_changes(const struct ruleset *old, const struct ruleset *fresh)
+{
+    struct buf added = { 0 }, removed = { 0 }, changed = { 0 };
+    size_t n_added = list_changes(fresh, old, true, &added);
+    size_t n_removed = list_changes(old, fresh, true, &removed);
+    size_t n_changed = list_changes(fresh, old, false, &changed);
+    log_info("classify", "reloaded file=%s rules=%zu added=%zu (%s) removed=%zu (%s) changed=%zu (%s)",
+             rules_path, ruleset_count(fresh), n_added, buf_slice(&added).ptr, n_removed,
+             buf_slice(&removed).ptr, n_changed, buf_slice(&changed).ptr);
+    buf_clear(&added);
+    buf_clear(&removed);
+    buf_clear(&changed);
+}
+
+bool classify_reload(struct err *e)
+{
+    if (rules_path == NULL) {
+        log_info("classify", "nothing to reload: worker.rules names no file, the built-in rules are in use");
+        return true;
+    }
+    struct ruleset *fresh;
+    if (!read_rules(&fresh, rules_path, e))
+        return false;
+    log_changes(rules, fresh);
+    ruleset_free(rules);
+    rules = fresh;
+    return true;
+}
+
+// ---- classifying ---------------------------------------------------------------------------------------
+
+static int64_t text_wait_ms(const struct reply_text *text, bool smtp)
+{
+    int64_t ms = reply_text_wait_ms(text->text), min_ms = smtp ? TEXT_WAIT_MIN_MS : TEXT_WAIT_MIN_HTTP_MS;
+    return ms < 0 ? -1 : ms < min_ms ? min_ms : ms > TEXT_WAIT_MAX_MS ? TEXT_WAIT_MAX_MS : ms;
+}
+
+static int64_t wait_for(const struct rule *r, const struct outcome *o, const struct reply_text *text,
+                        bool smtp)
 {
     if (o->retry_after_ms >= 0)
         return o->retry_after_ms;
-    int64_t ms = r->flags & RULE_WAIT_IN_TEXT ? wait_in_text(o->text) : -1;
-    if (ms < 0 && r->wait_ms > 0)
-        ms = r->wait_ms;
-    return ms;
+    int64_t ms = r->flags & RULE_WAIT_IN_TEXT ? text_wait_ms(text, smtp) : -1;
+    return ms < 0 && r->wait_ms > 0 ? r->wait_ms : ms;
 }
 
 struct verdict classify(const char *provider, const struct outcome *o, bool idempotent)
 {
-    const struct rule *r = CLASSIFY_RULES;
-    while (r[1].id != NULL && !rule_matches(r, provider, o, idempotent))
-        r++;
-    return (struct verdict){
-        .class = r->class, .rule = r->id, .retry_after_ms = wait_for(r, o), .suppress = r->suppress
-    };
+    if (rules == NULL)
+        load_builtin();
+    bool smtp = provider_family(provider) == RULE_SMTP;
+    struct reply_text text;
+    reply_text_read(&text, o, smtp);
+    const struct rule *r = ruleset_match(rules, provider, o, &text, idempotent);
+    assert(r != NULL); // a set that does not end in rules for everything is refused
+    struct verdict v = { .class = r->class,
+                         .rule = r->id,
+                         .retry_after_ms = wait_for(r, o, &text, smtp),
+                         .suppress = r->suppress,
+                         .generic = (r->flags & RULE_GENERIC) != 0 };
+    if (text.status.class != 0)
+        snprintf(v.enhanced, sizeof v.enhanced, "%d.%d.%d", text.status.class, text.status.subject,
+                 text.status.detail);
+    return v;
 }
 
 const char *verdict_action(const struct verdict *v)

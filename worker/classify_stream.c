@@ -3,6 +3,7 @@
 // make of a reply, one JSON object a line:
 //
 //   {"transport":"smtp","code":550,"text":"5.1.1 no such user"}
+//   {"transport":"smtp","code":550,"text":"550-5.1.1 The email account\n550 5.1.1 does not exist"}
 //   {"transport":"http","code":503,"headers":{"Retry-After":"30"},"idempotent":true}
 //   {"transport":"smtp","result":"unknown","phase":"response"}
 //
@@ -13,6 +14,7 @@
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "worker/ruleset.h"
 #include "worker/transport/http_wait.h"
 
 #include <ctype.h>
@@ -22,6 +24,7 @@
 struct question { // reused for every line
     struct json_doc doc;
     struct buf scratch;
+    struct buf text; // what was said, all of it
     char provider[32];
     struct outcome outcome;
     bool idempotent;
@@ -39,26 +42,6 @@ static void copy(char *out, size_t size, struct slice text)
 {
     snprintf(out, size, "%.*s", (int)(text.len < size ? text.len : size - 1),
              text.ptr != NULL ? text.ptr : "");
-}
-
-// "550-5.1.1 no such user" -> "no such user" and 5.1.1, which counts only when its class is the code's (RFC
-// 2034 4).
-static void split_smtp_text(struct outcome *o)
-{
-    char *text = o->text;
-    if (strtol(text, &text, 10) == o->code && (*text == ' ' || *text == '-'))
-        text++;
-    else
-        text = o->text;
-    int class, subject, detail, used = 0;
-    if (sscanf(text, "%1d.%3d.%3d%n", &class, &subject, &detail, &used) == 3 && class == o->code / 100 &&
-        (text[used] == ' ' || text[used] == '\0')) {
-        if (o->enhanced[0] == '\0')
-            snprintf(o->enhanced, sizeof o->enhanced, "%d.%d.%d", class, subject, detail);
-        text += used;
-        text += *text == ' ';
-    }
-    memmove(o->text, text, strlen(text) + 1);
 }
 
 // A header's value, whatever the case of its name. NULL when absent; owned by the caller.
@@ -80,11 +63,27 @@ static int64_t asked_wait_ms(struct question *q)
 {
     char *after = header_value(q, "Retry-After"), *after_ms = header_value(q, "Retry-After-Ms");
     char *date = header_value(q, "Date");
-    int64_t ms = http_wait_ms(after, after_ms, date, clock_wall_ms());
+    int64_t now_ms = clock_wall_ms(), ms = http_wait_ms(after, after_ms, date, now_ms);
+    for (size_t i = 0; ms < 0 && q->outcome.code == HTTP_TOO_MANY && HTTP_RESET_HEADERS[i] != NULL; i++) {
+        char *reset = header_value(q, HTTP_RESET_HEADERS[i]);
+        ms = reset != NULL ? http_reset_ms(reset, date, now_ms) : -1;
+        free(reset);
+    }
     free(after);
     free(after_ms);
     free(date);
     return ms;
+}
+
+static void read_text(struct question *q, bool smtp)
+{
+    buf_reset(&q->text);
+    char *type = smtp ? NULL : header_value(q, "x-amzn-ErrorType"); // SES names its errors there
+    if (type != NULL)
+        buf_printf(&q->text, "%s: ", type);
+    free(type);
+    buf_put_slice(&q->text, text_member(q, "text"));
+    q->outcome.response = buf_slice(&q->text);
 }
 
 static bool read_result(struct question *q, bool smtp, struct err *e)
@@ -131,7 +130,7 @@ static bool read_question(struct question *q, const char *line, size_t len, stru
     if (transport.len == 0 || transport.len >= sizeof q->provider)
         return err_set(e, ERR_INPUT, "\"transport\" is missing: smtp, http or a provider's name");
     copy(q->provider, sizeof q->provider, transport);
-    bool smtp = strcmp(q->provider, "smtp") == 0;
+    bool smtp = provider_family(q->provider) == RULE_SMTP;
     uint32_t at = json_member(&q->doc, 0, "code");
     int64_t code = 0;
     if (at != 0 && (!json_int(&q->doc, at, &code) || code < 0 || code > 999))
@@ -139,11 +138,9 @@ static bool read_question(struct question *q, const char *line, size_t len, stru
     q->outcome.code = (int)code;
     at = json_member(&q->doc, 0, "idempotent");
     q->idempotent = at != 0 && q->doc.tokens[at].type == JSON_TYPE_TRUE;
-    copy(q->outcome.text, sizeof q->outcome.text, text_member(q, "text"));
     copy(q->outcome.enhanced, sizeof q->outcome.enhanced, text_member(q, "enhanced"));
-    if (smtp)
-        split_smtp_text(&q->outcome);
-    else
+    read_text(q, smtp);
+    if (!smtp)
         q->outcome.retry_after_ms = asked_wait_ms(q);
     return read_result(q, smtp, e);
 }
@@ -153,14 +150,10 @@ static void print_verdict(const struct question *q, FILE *out)
     struct verdict v = classify(q->provider, &q->outcome, q->idempotent);
     fprintf(out, "{\"class\":\"%s\",\"action\":\"%s\",\"rule\":\"%s\",", failure_name(v.class),
             verdict_action(&v), v.rule);
-    if (q->outcome.enhanced[0] != '\0') {
-        struct buf quoted = { 0 };
-        buf_put_json(&quoted, slice_of(q->outcome.enhanced));
-        fprintf(out, "\"enhanced\":%s,", quoted.data);
-        buf_clear(&quoted);
-    } else {
+    if (v.enhanced[0] != '\0')
+        fprintf(out, "\"enhanced\":\"%s\",", v.enhanced); // digits and dots
+    else
         fputs("\"enhanced\":null,", out);
-    }
     if (v.retry_after_ms >= 0)
         fprintf(out, "\"retry_after_s\":%lld,", (long long)(v.retry_after_ms + 999) / 1000);
     else
@@ -195,5 +188,6 @@ int classify_stream(FILE *in, FILE *out)
     free(line);
     json_clear(&q.doc);
     buf_clear(&q.scratch);
+    buf_clear(&q.text);
     return status;
 }

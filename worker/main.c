@@ -56,7 +56,7 @@ static int check_config(int argc, char **argv)
     struct dkim *keys = NULL;
     if (!load(&c, &e))
         return fail(&e);
-    bool ok = dkim_open(&keys, &c, &e); // whether they are keys
+    bool ok = classify_load(c.worker.rules, &e) && dkim_open(&keys, &c, &e); // whether they are keys
     if (ok)
         printf("ok: prefix %s, %d route%s\n", c.prefix, c.route_count, c.route_count == 1 ? "" : "s");
     dkim_close(keys);
@@ -89,7 +89,14 @@ static int run_classify(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return classify_stream(stdin, stdout);
+    static struct config c;
+    struct err e;
+    if (!load(&c, &e) || !classify_load(c.worker.rules, &e))
+        return fail(&e);
+    int status = classify_stream(stdin, stdout);
+    classify_clear();
+    config_clear(&c);
+    return status;
 }
 
 static const struct option COMMON[] = {
@@ -111,7 +118,8 @@ static const struct command COMMANDS[] = {
     { .name = "describe-config", .arguments = "", .summary = "print every configuration key: type, default, meaning", .run = describe_config,
       .examples = "  sendfleet-worker describe-config | grep dedup\n" },
     { .name = "classify", .arguments = "", .summary = "classify replies: JSON lines on stdin, verdicts on stdout", .run = run_classify,
-      .examples = "  echo '{\"transport\":\"smtp\",\"code\":550,\"text\":\"5.1.1 no such user\"}' | sendfleet-worker classify\n" },
+      .examples = "  echo '{\"transport\":\"smtp\",\"code\":550,\"text\":\"5.1.1 no such user\"}' | sendfleet-worker classify\n"
+                  "  sendfleet-worker classify --set worker.rules=my.rules <replies.jsonl\n" },
     { 0 },
 };
 

@@ -38,6 +38,8 @@ static void declare_families(struct meters *m)
     m->belt_hops = family(m, METRIC_COUNTER, "belt_hops_total", "tier", "Records put onto a belt.");
     m->inflight = family(m, METRIC_GAUGE, "inflight", "budget", "Jobs under way, by budget.");
     m->unknown = family(m, METRIC_COUNTER, "unknown_total", "phase", "Attempts whose outcome could not be known.");
+    m->unclassified = family(m, METRIC_COUNTER, "unclassified_total", "provider",
+                             "Replies whose text no rule knows: decided by the code's first digit.");
     m->dlq = family(m, METRIC_COUNTER, "dlq_total", "reason,priority", "Dead letters filed.");
     m->offset_lag = family(m, METRIC_GAUGE, "offset_lag", "topic,partition",
                            "Records of this worker's partitions that are not finished, those it has not read included.");

@@ -18,6 +18,7 @@ struct meters {
     struct metric_family *belt_hops;         // tier
     struct metric_family *inflight;          // budget
     struct metric_family *unknown;           // phase
+    struct metric_family *unclassified;      // provider
     struct metric_family *dlq;               // reason, priority
     struct metric_family *offset_lag;        // topic, partition
     struct metric_family *dkim_signed;       // algorithm

@@ -6,7 +6,8 @@
 //   DRAINING, CUT -> LEAVING   all settled, or out of patience: both groups are left, frontiers stored
 //   LEAVING -> stopped
 //
-// A second signal ends the process at once: what was under way is then for the next worker to find.
+// A second signal ends the process at once: what was under way is then for the next worker to find. SIGHUP reads the
+// rules of classify again; a mistake in them changes nothing.
 //
 // The intake is open only while claims can be made and time can be told: Redis answers, the broker's clock is known
 // (the first acknowledged event tells), no drain. Everything else that can be missing (Kafka, a provider) shows as
@@ -21,6 +22,7 @@
 #include "common/store.h"
 #include "worker/admin.h"
 #include "worker/census.h"
+#include "worker/classify.h"
 #include "worker/dedup.h"
 #include "worker/delivery.h"
 #include "worker/dkim.h"
@@ -184,6 +186,15 @@ static void on_signal(void *arg, int signo)
     begin_drain(w, signo == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
+static void on_reload(void *arg, int signo)
+{
+    (void)arg;
+    (void)signo;
+    struct err e;
+    if (!classify_reload(&e))
+        log_error("worker", "the rules stay as they were, the new ones are refused error=\"%s\"", e.text);
+}
+
 static void check_fatal(struct worker *w)
 {
     const char *fatal = post_fatal(&w->post);
@@ -255,6 +266,7 @@ static bool open_inside(struct worker *w, struct err *e)
     loop_timer_in(w->tick, 0);
     loop_on_signal(w->loop, SIGTERM, on_signal, w);
     loop_on_signal(w->loop, SIGINT, on_signal, w);
+    loop_on_signal(w->loop, SIGHUP, on_reload, w);
     return admin_open(&w->admin, c, w->loop, w->meters.registry, e);
 }
 
@@ -281,7 +293,7 @@ int worker_run(const struct config *c, struct err *e)
 {
     signal(SIGPIPE, SIG_IGN);
     alloc_return_large();
-    if (!preflight_topics(c, e))
+    if (!classify_load(c->worker.rules, e) || !preflight_topics(c, e))
         return err_exit_status(e->kind);
     struct worker *w = xcalloc(1, sizeof *w);
     w->config = c;
@@ -299,6 +311,7 @@ int worker_run(const struct config *c, struct err *e)
     int status = w->status;
     close_all(w);
     free(w);
+    classify_clear();
     log_info("worker", "stopped id=%s status=%d", c->worker.id, status);
     return status;
 }

@@ -2,7 +2,6 @@
 // Replies as they are seen in the wild, and what they have to mean.
 #include "common/clock.h"
 #include "worker/classify.h"
-#include "worker/classify_rules.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,9 +48,9 @@ static const struct reply SMTP_REPLIES[] = {
     { SMTP(PHASE_RCPT, 421, "4.7.0", "IP not in whitelist"), .name = "a 421 for policy slows down",
       .class = FAILURE_THROTTLED, .rule = "smtp-421-policy" },
     { SMTP(PHASE_RCPT, 421, "4.7.28", "unusual rate of unsolicited mail"), .name = "a rate limit slows down",
-      .class = FAILURE_THROTTLED, .rule = "smtp-4xx-rate" },
+      .class = FAILURE_THROTTLED, .rule = "smtp-4xx-unusual", .wait_ms = 60 * MINUTE },
     { SMTP(PHASE_RCPT, 450, "", "mailbox busy"), .name = "a busy mailbox waits longer",
-      .class = FAILURE_MAILBOX_BUSY, .rule = "smtp-450" },
+      .class = FAILURE_MAILBOX_BUSY, .rule = "smtp-450-mailbox" },
     { SMTP(PHASE_RCPT, 450, "4.2.0", "Recipient is greylisted"), .name = "greylisting waits five minutes",
       .class = FAILURE_THROTTLED, .rule = "smtp-greylist", .wait_ms = 5 * MINUTE },
     { SMTP(PHASE_RCPT, 451, "4.7.1", "Greylisting in action, please come back in 10 minutes"),
@@ -65,11 +64,11 @@ static const struct reply SMTP_REPLIES[] = {
     { SMTP(PHASE_RCPT, 450, "", "please retry in 99 hours"), .name = "a text's wait is at most four hours",
       .class = FAILURE_THROTTLED, .rule = "smtp-45x-later", .wait_ms = 240 * MINUTE },
     { SMTP(PHASE_RESPONSE, 451, "", "local error in processing"), .name = "a 451 is temporary",
-      .class = FAILURE_TRANSIENT, .rule = "smtp-4xx" },
+      .class = FAILURE_TRANSIENT, .rule = "smtp-4xx-local" },
     { SMTP(PHASE_RESPONSE, 451, "4.3.0", "queue file write error"),
       .name = "their system's trouble is temporary", .class = FAILURE_TRANSIENT, .rule = "smtp-system" },
     { SMTP(PHASE_RCPT, 452, "4.2.2", "over quota"), .name = "a full mailbox waits longer",
-      .class = FAILURE_MAILBOX_BUSY, .rule = "smtp-mailbox" },
+      .class = FAILURE_MAILBOX_BUSY, .rule = "smtp-mailbox-full" },
     { SMTP(PHASE_MAIL, 452, "4.3.1", "insufficient system storage"), .name = "a full system is temporary",
       .class = FAILURE_TRANSIENT, .rule = "smtp-system" },
     { SMTP(PHASE_RCPT, 452, "", "requested action not taken"), .name = "a bare 452 is a busy mailbox",
@@ -95,13 +94,13 @@ static const struct reply SMTP_REPLIES[] = {
     { SMTP(PHASE_RCPT, 550, "", "User unknown in virtual mailbox table"), .name = "a text can be proof",
       .class = FAILURE_PERMANENT, .rule = "smtp-nobody", .suppress = true },
     { SMTP(PHASE_RESPONSE, 550, "", "user unknown"), .name = "only the answer to a recipient is proof",
-      .class = FAILURE_PERMANENT, .rule = "smtp-5xx" },
+      .class = FAILURE_PERMANENT, .rule = "smtp-nobody-late" },
     { SMTP(PHASE_RCPT, 550, "5.7.1", "user unknown or blocked by policy"),
-      .name = "a policy code never suppresses", .class = FAILURE_REPUTATION, .rule = "smtp-policy" },
+      .name = "a policy code never suppresses", .class = FAILURE_REPUTATION, .rule = "smtp-policy-text" },
     { SMTP(PHASE_RCPT, 550, "5.1.2", "bad destination system"),
-      .name = "a bad domain does not suppress the mailbox", .class = FAILURE_PERMANENT, .rule = "smtp-5xx" },
+      .name = "a bad domain does not suppress the mailbox", .class = FAILURE_PERMANENT, .rule = "smtp-bad-domain" },
     { SMTP(PHASE_RESPONSE, 550, "5.7.26", "unauthenticated mail"),
-      .name = "failed authentication is reputation", .class = FAILURE_REPUTATION, .rule = "smtp-policy" },
+      .name = "failed authentication is reputation", .class = FAILURE_REPUTATION, .rule = "smtp-authentication" },
     { SMTP(PHASE_RCPT, 554, "",
            "Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org"),
       .name = "a blocklist is reputation", .class = FAILURE_REPUTATION, .rule = "smtp-blocked" },
@@ -177,6 +176,8 @@ static const struct reply HTTP_REPLIES[] = {
     { HTTP(302), .name = "a redirect is not followed", .class = FAILURE_PERMANENT, .rule = "http-3xx" },
 };
 
+static size_t wrong;
+
 static void check(const char *provider, const struct reply *r)
 {
     struct outcome o = { .result = r->result, .phase = r->phase, .code = r->code };
@@ -185,26 +186,30 @@ static void check(const char *provider, const struct reply *r)
     snprintf(o.text, sizeof o.text, "%s", r->text);
     struct verdict v = classify(provider, &o, r->idempotent);
     int64_t want_wait = r->wait_ms > 0 ? r->wait_ms : -1;
-    if (v.class != r->class || strcmp(v.rule, r->rule) != 0 || v.retry_after_ms != want_wait ||
-        v.suppress != r->suppress)
-        fail_msg("%s (%d %s %s): got %s by %s wait %lld suppress %d, want %s by %s wait %lld suppress %d",
-                 r->name, r->code, r->enhanced, r->text, failure_name(v.class), v.rule,
-                 (long long)v.retry_after_ms, v.suppress, failure_name(r->class), r->rule,
-                 (long long)want_wait, r->suppress);
+    if (v.class == r->class && strcmp(v.rule, r->rule) == 0 && v.retry_after_ms == want_wait && v.suppress == r->suppress)
+        return;
+    wrong++;
+    print_error("%s (%d %s %s): got %s by %s wait %lld suppress %d, want %s by %s wait %lld suppress %d\n", r->name, r->code,
+                r->enhanced, r->text, failure_name(v.class), v.rule, (long long)v.retry_after_ms, v.suppress,
+                failure_name(r->class), r->rule, (long long)want_wait, r->suppress);
 }
 
 static void smtp_replies_mean_what_they_should(void **state)
 {
     (void)state;
+    wrong = 0;
     for (size_t i = 0; i < sizeof SMTP_REPLIES / sizeof *SMTP_REPLIES; i++)
         check("smtp", &SMTP_REPLIES[i]);
+    assert_int_equal(wrong, 0);
 }
 
 static void http_replies_mean_what_they_should(void **state)
 {
     (void)state;
+    wrong = 0;
     for (size_t i = 0; i < sizeof HTTP_REPLIES / sizeof *HTTP_REPLIES; i++)
         check("http", &HTTP_REPLIES[i]);
+    assert_int_equal(wrong, 0);
 }
 
 static void every_code_gets_a_rule_and_nothing_temporary_suppresses(void **state)
@@ -222,21 +227,6 @@ static void every_code_gets_a_rule_and_nothing_temporary_suppresses(void **state
                          v.rule);
             if (p == 0 && code >= 400 && code < 500 && (v.class == FAILURE_PERMANENT || v.suppress))
                 fail_msg("smtp %d: got %s, want nothing permanent", code, failure_name(v.class));
-        }
-    }
-}
-
-static void the_table_is_sound(void **state)
-{
-    (void)state;
-    for (const struct rule *r = CLASSIFY_RULES; r->id != NULL; r++) {
-        if (r->suppress && r->class != FAILURE_PERMANENT)
-            fail_msg("%s: got suppress with %s, want it only with permanent", r->id, failure_name(r->class));
-        if (r->high != 0 && r->high <= r->low)
-            fail_msg("%s: got range %d-%d", r->id, r->low, r->high);
-        for (const struct rule *s = r + 1; s->id != NULL; s++) {
-            if (strcmp(r->id, s->id) == 0)
-                fail_msg("%s: got two rules of this id, want one", r->id);
         }
     }
 }
@@ -296,6 +286,30 @@ static void lines_in_are_verdicts_out(void **state)
           "s\":null,"
           "\"suppress\":false}\n",
           0 },
+        { "{\"transport\":\"smtp\",\"code\":550,\"text\":\"550-5.1.1 The email account\\n550 5.1.1 does not exist\"}\n",
+          "{\"class\":\"permanent\",\"action\":\"dead_suppress\",\"rule\":\"smtp-5.1.1\",\"enhanced\":\"5.1.1\","
+          "\"retry_after_s\":null,\"suppress\":true}\n",
+          0 },
+        { "{\"transport\":\"mx\",\"code\":554,\"text\":\"5.7.1 Relay access denied\"}\n",
+          "{\"class\":\"permanent\",\"action\":\"dead\",\"rule\":\"mx-relay\",\"enhanced\":\"5.7.1\","
+          "\"retry_after_s\":null,\"suppress\":false}\n",
+          0 },
+        { "{\"transport\":\"resend\",\"code\":429,\"headers\":{\"RateLimit-Reset\":\"3\"}}\n",
+          "{\"class\":\"throttled\",\"action\":\"wait\",\"rule\":\"http-429\",\"enhanced\":null,\"retry_"
+          "after_s\":3,\"suppress\":false}\n",
+          0 },
+        { "{\"transport\":\"sendgrid\",\"code\":429,\"headers\":{\"X-RateLimit-Reset\":\"1763719245\",\"Date\":\"Fri, 21 Nov 2025 10:00:00 GMT\"}}\n",
+          "{\"class\":\"throttled\",\"action\":\"wait\",\"rule\":\"http-429\",\"enhanced\":null,\"retry_"
+          "after_s\":45,\"suppress\":false}\n",
+          0 },
+        { "{\"transport\":\"sendgrid\",\"code\":400,\"headers\":{\"X-RateLimit-Reset\":\"1763719245\"}}\n",
+          "{\"class\":\"permanent\",\"action\":\"dead\",\"rule\":\"http-4xx\",\"enhanced\":null,\"retry_"
+          "after_s\":null,\"suppress\":false}\n",
+          0 },
+        { "{\"transport\":\"ses\",\"code\":400,\"text\":\"{\\\"message\\\":\\\"x\\\"}\",\"headers\":{\"x-amzn-ErrorType\":\"SendingPausedException:http://x/\"}}\n",
+          "{\"class\":\"route\",\"action\":\"pause_route\",\"rule\":\"ses-account\",\"enhanced\":null,\"retry_"
+          "after_s\":null,\"suppress\":false}\n",
+          0 },
         { "nonsense\n{\"transport\":\"http\"}\n{\"code\":1}\n", "{\"line\":1,\"error\":\"byte 0: ", 65 },
         { "{\"transport\":\"http\",\"code\":200,\"phase\":\"x\"}\n",
           "{\"line\":1,\"error\":\"\\\"phase\\\" is not the name of a phase\"}\n", 65 },
@@ -326,7 +340,6 @@ int main(void)
         cmocka_unit_test(smtp_replies_mean_what_they_should),
         cmocka_unit_test(http_replies_mean_what_they_should),
         cmocka_unit_test(every_code_gets_a_rule_and_nothing_temporary_suppresses),
-        cmocka_unit_test(the_table_is_sound),
         cmocka_unit_test(every_class_has_an_action),
         cmocka_unit_test(lines_in_are_verdicts_out),
     };

@@ -372,7 +372,9 @@ static void hop_abort(struct transport *t, struct attempt *a)
 
 const char *phase_name(enum attempt_phase p)
 {
-    return p == PHASE_CONNECT ? "connect" : "response";
+    static const char *const NAMES[PHASE_COUNT] = { "queued", "resolve", "connect", "tls",  "greeting",
+                                                    "mail",   "rcpt",    "data",    "body", "response" };
+    return NAMES[p]; // the classifier's rules name all of them
 }
 
 const struct transport_ops *transport_find(const char *name)

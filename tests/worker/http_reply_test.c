@@ -13,6 +13,33 @@
 
 #define NOW_MS INT64_C(1763719200000) // 2025-11-21T10:00:00Z
 
+static void resets_are_read_in_every_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value, *date;
+        int64_t want_ms;
+    } cases[] = {
+        { "seconds from now", "30", NULL, 30000 },
+        { "fractions", "0.5", NULL, 500 },
+        { "an epoch", "1763719245", NULL, 45000 },
+        { "an epoch by their clock", "1763719245", "Fri, 21 Nov 2025 10:00:40 GMT", 5000 },
+        { "an epoch in milliseconds", "1763719200250", NULL, 250 },
+        { "an epoch that is over", "1763719000", NULL, 0 },
+        { "a date", "Fri, 21 Nov 2025 10:01:00 GMT", NULL, 60000 },
+        { "a list", "limit=100, remaining=0, reset=12", NULL, 12000 },
+        { "a structured field", "\"default\";r=0;t=9", NULL, 9000 },
+        { "a negative number", "-3", NULL, 0 },
+        { "nonsense", "soon", NULL, -1 },
+        { "nothing", "", NULL, -1 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t got = http_reset_ms(cases[i].value, cases[i].date, NOW_MS);
+        if (got != cases[i].want_ms)
+            fail_msg("%s: got %lld, want %lld", cases[i].name, (long long)got, (long long)cases[i].want_ms);
+    }
+}
+
 static void waits_are_read_in_every_form(void **state)
 {
     (void)state;
@@ -157,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits_are_read_in_every_form),
+        cmocka_unit_test(resets_are_read_in_every_form),
         cmocka_unit_test(replies_say_why_and_what_for),
         cmocka_unit_test(long_texts_are_cut_between_characters),
         cmocka_unit_test(only_public_addresses_pass_the_guard),

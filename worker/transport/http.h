@@ -159,7 +159,7 @@ struct http_reply { // header lines: NULL when absent
     int status;
     struct slice body;
     bool whole; // body is all of it
-    const char *message_id, *retry_after, *retry_after_ms, *date;
+    const char *message_id, *retry_after, *retry_after_ms, *date, *reset; // reset: of HTTP_RESET_HEADERS
 };
 
 // Fills result, code, text, provider_id and retry_after_ms.

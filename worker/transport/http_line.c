@@ -17,6 +17,7 @@
 // Values in header lines are checked for control characters once more: a header line injected into a
 // provider's API would act with our credential. That credential never goes to a URL that came with a job.
 #include "worker/transport/http.h"
+#include "worker/transport/http_wait.h"
 
 #include "common/alloc.h"
 #include "common/clock.h"
@@ -270,6 +271,8 @@ static void read_reply(struct line *l, int status, bool whole, struct outcome *o
         reply.retry_after = header_of(l, "Retry-After");
         reply.retry_after_ms = header_of(l, "Retry-After-Ms");
         reply.date = header_of(l, "Date");
+        for (size_t i = 0; reply.reset == NULL && HTTP_RESET_HEADERS[i] != NULL; i++)
+            reply.reset = header_of(l, HTTP_RESET_HEADERS[i]);
     }
     o->phase = PHASE_RESPONSE;
     o->response = reply.body;

@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define EPOCH_S_MIN  1e9  // 2001; nobody asks for 31 years
+#define EPOCH_MS_MIN 1e12
+
 // ---- the wait that was asked for ------------------------------------------------------------------------
 
 // A number of units, fractions allowed. False: it is something else.
@@ -31,6 +34,23 @@ static bool read_number(const char *text, double unit_ms, int64_t *ms)
     return true;
 }
 
+// Their clock's time where they tell it.
+static int64_t their_now_ms(const char *date, int64_t now_wall_ms)
+{
+    time_t theirs = date != NULL ? curl_getdate(date, NULL) : -1;
+    return theirs >= 0 ? (int64_t)theirs * 1000 : now_wall_ms;
+}
+
+// A date, counted by their own clock; -1: it is none.
+static int64_t until_date_ms(const char *text, const char *date, int64_t now_wall_ms)
+{
+    time_t until = curl_getdate(text, NULL);
+    if (until < 0)
+        return -1;
+    int64_t ms = (int64_t)until * 1000 - their_now_ms(date, now_wall_ms);
+    return ms < 0 ? 0 : ms > HTTP_WAIT_MAX_MS ? HTTP_WAIT_MAX_MS : ms;
+}
+
 int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const char *date,
                      int64_t now_wall_ms)
 {
@@ -41,14 +61,33 @@ int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const 
         return -1;
     if (read_number(retry_after, CLOCK_SECOND_MS, &ms))
         return ms;
-    time_t until = curl_getdate(retry_after, NULL);
-    if (until < 0)
-        return -1;
-    // Counted by their own clock where they tell it.
-    time_t theirs = date != NULL ? curl_getdate(date, NULL) : -1;
-    int64_t now_ms = theirs >= 0 ? (int64_t)theirs * 1000 : now_wall_ms;
-    ms = (int64_t)until * 1000 - now_ms;
-    return ms < 0 ? 0 : ms > HTTP_WAIT_MAX_MS ? HTTP_WAIT_MAX_MS : ms;
+    return until_date_ms(retry_after, date, now_wall_ms);
+}
+
+const char *const HTTP_RESET_HEADERS[] = { "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "RateLimit", NULL };
+
+int64_t http_reset_ms(const char *value, const char *date, int64_t now_wall_ms)
+{
+    static const char *const MEMBERS[] = { "reset=", ";t=", "; t=" };
+    char number[24];
+    for (size_t i = 0; i < sizeof MEMBERS / sizeof *MEMBERS; i++) {
+        const char *at = strstr(value, MEMBERS[i]);
+        if (at == NULL)
+            continue;
+        at += strlen(MEMBERS[i]);
+        snprintf(number, sizeof number, "%.*s", (int)strspn(at, "0123456789"), at);
+        value = number;
+        break;
+    }
+    int64_t ms;
+    if (!read_number(value, 1, &ms)) // only asks whether it is a number
+        return until_date_ms(value, date, now_wall_ms);
+    double n = strtod(value, NULL);
+    int64_t now_ms = their_now_ms(date, now_wall_ms);
+    if (n > EPOCH_S_MIN)
+        n = n > EPOCH_MS_MIN ? (n - (double)now_ms) / 1000 : n - (double)now_ms / 1000;
+    double wait_ms = n * 1000;
+    return wait_ms < 0 ? 0 : wait_ms > (double)HTTP_WAIT_MAX_MS ? HTTP_WAIT_MAX_MS : (int64_t)wait_ms;
 }
 
 // ---- text -----------------------------------------------------------------------------------------------
@@ -146,6 +185,8 @@ void http_reply_read(struct transport *t, const struct http_reply *r, int64_t no
     o->code = r->status;
     o->result = accepted ? ATTEMPT_ACCEPTED : ATTEMPT_REFUSED;
     o->retry_after_ms = http_wait_ms(r->retry_after, r->retry_after_ms, r->date, now_wall_ms);
+    if (o->retry_after_ms < 0 && r->status == HTTP_TOO_MANY && r->reset != NULL)
+        o->retry_after_ms = http_reset_ms(r->reset, r->date, now_wall_ms);
     struct slice id = accepted && json ? member_text(t, 0, ids, true) : (struct slice){ 0 };
     if (accepted && id.ptr == NULL)
         id = slice_of(r->message_id);

@@ -12,4 +12,13 @@
 int64_t http_wait_ms(const char *retry_after, const char *retry_after_ms, const char *date,
                      int64_t now_wall_ms);
 
+enum { HTTP_TOO_MANY = 429 }; // the one status whose reset header is a wait (others carry it as information)
+
+// Headers that say when a rate limit is lifted, best first; ends with NULL.
+extern const char *const HTTP_RESET_HEADERS[];
+
+// From such a header's value: seconds from now (Resend, the IETF drafts), an epoch in seconds (SendGrid, Mailgun) or
+// milliseconds, a date, or a list with "reset=" or "t=". -1: none of these.
+int64_t http_reset_ms(const char *value, const char *date, int64_t now_wall_ms);
+
 #endif
