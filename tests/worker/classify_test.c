@@ -123,7 +123,7 @@ static const struct reply SMTP_REPLIES[] = {
     { SMTP(PHASE_DATA, 503, "", "bad sequence"), .name = "out of step is put right by a new connection",
       .class = FAILURE_TRANSIENT, .rule = "smtp-503" },
     { SMTP(PHASE_RESPONSE, 550, "5.6.0", "bad header"), .name = "refused content is permanent",
-      .class = FAILURE_PERMANENT, .rule = "smtp-5xx" },
+      .class = FAILURE_PERMANENT, .rule = "smtp-5xx-status" },
     { SMTP(PHASE_RCPT, 399, "", "?"), .name = "no final reply at all is temporary",
       .class = FAILURE_TRANSIENT, .rule = "smtp-other" },
 };

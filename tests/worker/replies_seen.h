@@ -417,6 +417,15 @@
 { "seen later", O, PHASE_RCPT, "smtp", "530 5.7.57 Client not authenticated to send mail" },
 { "seen later", P, PHASE_RCPT, "smtp", "450 4.1.1 <joe@example.com>: unknown user" },
 
+// ---- near misses: words of a dead mailbox that are about somebody else ----
+{ "the sender is unknown", P, PHASE_RCPT, "smtp", "550 Sender address unknown" },
+{ "the sender's account", R, PHASE_RCPT, "smtp", "550 5.7.1 Your account has been suspended" },
+{ "an account under a policy code", P, PHASE_RCPT, "smtp", "550 5.7.1 account is disabled" },
+{ "mail from us, not mail", R, PHASE_RCPT, "smtp", "550 This domain does not accept mail from dynamic addresses" },
+{ "a page of questions", P, PHASE_RCPT, "smtp", "550 rejected, see http://www.example.com/frequently-asked-questions" },
+{ "a word within a word", P, PHASE_RESPONSE, "smtp", "550 5.6.0 the gateway absorbs no such content" },
+{ "a password", P, PHASE_RCPT, "smtp", "550 Invalid username or password" },
+
 // ---- APIs ----
 { "SES, rate", H, PHASE_RESPONSE, "ses", "429 {\"message\":\"Too Many Requests\"} TooManyRequestsException" },
 { "SES, a second", H, PHASE_RESPONSE, "ses", "400 Throttling: Maximum sending rate exceeded." },
