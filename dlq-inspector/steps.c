@@ -2,7 +2,8 @@
 // steps: see steps.h. A job's events share one key and so one partition, but workers batch them: what two workers
 // wrote can lie in either order, and each stamps with its own clock. Time first is right in practice, because nothing
 // happens to the same job on two workers within the few milliseconds their clocks differ; the epoch settles the rest.
-// Only a replay is different: the worker may be done before the operator's mark of it is stamped, by another clock.
+// Only a replay is different: a worker's clock may say that it was done before the operator's says that it began. A
+// replay begins its generation, whatever the time.
 // A worker that finds a job already accepted files that event again with the same id: it is one step, not two.
 #include "dlq-inspector/steps.h"
 
@@ -157,6 +158,9 @@ static int compare(const void *a, const void *b)
     const struct step *x = a, *y = b;
     if (x->ev.epoch.generation != y->ev.epoch.generation)
         return x->ev.epoch.generation < y->ev.epoch.generation ? -1 : 1;
+    bool x_begins = x->ev.type == EVENT_REPLAYED, y_begins = y->ev.type == EVENT_REPLAYED;
+    if (x_begins != y_begins)
+        return x_begins ? -1 : 1;
     if (x->ev.at_ms != y->ev.at_ms)
         return x->ev.at_ms < y->ev.at_ms ? -1 : 1;
     int epoch = epoch_compare(x->ev.epoch, y->ev.epoch);

@@ -57,6 +57,23 @@ static void folds_and_orders(void **state)
     steps_clear(&s);
 }
 
+static void a_replay_begins_its_generation(void **state)
+{
+    (void)state;
+    struct steps s = { 0 };
+    struct event dead = event(EVENT_DEAD, NOW_MS + 4, 3), replayed = event(EVENT_REPLAYED, NOW_MS + 7, 0);
+    struct event accepted = event(EVENT_ACCEPTED, NOW_MS + 2, 0); // a worker's clock that is behind
+    replayed.epoch.generation = accepted.epoch.generation = 1;
+    add(&s, &accepted, 0);
+    add(&s, &replayed, 1);
+    add(&s, &dead, 2);
+    steps_sort(&s);
+    expect_int("first", s.list[0].ev.type, EVENT_DEAD);
+    expect_int("then", s.list[1].ev.type, EVENT_REPLAYED);
+    expect_int("and where it is now", s.list[2].ev.type, EVENT_ACCEPTED);
+    steps_clear(&s);
+}
+
 static void what_is_no_event_is_dropped(void **state)
 {
     (void)state;
@@ -125,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folds_and_orders),
+        cmocka_unit_test(a_replay_begins_its_generation),
         cmocka_unit_test(what_is_no_event_is_dropped),
         cmocka_unit_test(words),
     };
