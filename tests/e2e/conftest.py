@@ -125,7 +125,7 @@ def prefix():
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than 20 s")
+    config.addinivalue_line("markers", "slow: takes 15 s and more")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -72,6 +72,7 @@ def test_redis_restarts_under_load(fleet, part):
         assert worker.metric("store_up") == 1
 
 
+@pytest.mark.slow
 def test_redis_is_away_for_five_seconds(fleet, part):
     fleet.up(workers=2, worker={"max_inflight": 100})
     ids = flow(fleet)
@@ -106,6 +107,7 @@ def test_partitions_move_while_redis_is_away(fleet, part):
     assert_all_accepted_once(fleet, ids)
 
 
+@pytest.mark.slow
 def test_kafka_restarts_under_load(fleet, part):
     fleet.up(workers=2, worker={"max_inflight": 100})
     ids = flow(fleet)
@@ -129,6 +131,7 @@ def test_a_worker_started_without_redis_waits_for_it(fleet, part):
     assert worker.ready()
 
 
+@pytest.mark.slow
 def test_a_worker_started_without_kafka_waits_for_it(fleet, part):
     fleet.up(workers=0)
     [job] = fleet.publish(mail("ann@example.com", "early"))
