@@ -47,11 +47,12 @@ def test_kill_9_of_one_of_three_workers(fleet):
 
 def test_kill_9_with_an_idempotent_provider_holds_nothing(fleet):
     fleet.up(workers=2, topics={"partitions_main": 4}, worker={"max_inflight": INFLIGHT})
-    fleet.simulator.control(latency_ms=200)
+    fleet.simulator.control(latency_ms=400)
     ids = fleet.publish(*[mail(f"ann{n}@example.com", f"job-{n}", route="keyed") for n in range(800)])
-    until(lambda: fleet.simulator.stats()["requests"] >= 200, 30, "many are under way")
-    fleet.workers[0].process.kill()
-    fleet.worker("w1")
+    victim = until(lambda: max(fleet.workers, key=busy) if max(map(busy, fleet.workers)) >= INFLIGHT / 2 else None,
+                   30, "a worker has its hands full")
+    victim.process.kill()
+    fleet.worker(victim.name)
     ends = fleet.await_ended(ids, 60)
     assert {end["event"] for end in ends.values()} == {"accepted"}
     stats = fleet.simulator.stats()
