@@ -5,6 +5,7 @@
 #include "common/options.h"
 #include "worker/classify.h"
 #include "worker/dkim.h"
+#include "worker/route.h"
 #include "worker/worker.h"
 
 #include <stdio.h>
@@ -56,7 +57,7 @@ static int check_config(int argc, char **argv)
     struct dkim *keys = NULL;
     if (!load(&c, &e))
         return fail(&e);
-    bool ok = classify_load(c.worker.rules, &e) && dkim_open(&keys, &c, &e); // whether they are keys
+    bool ok = routes_check(&c, &e) && classify_load(c.worker.rules, &e) && dkim_open(&keys, &c, &e); // whether they are keys
     if (ok)
         printf("ok: prefix %s, %d route%s\n", c.prefix, c.route_count, c.route_count == 1 ? "" : "s");
     dkim_close(keys);

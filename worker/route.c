@@ -16,12 +16,19 @@
 
 enum { UNKNOWN_ROW = 10, PROBE_PATIENCE_MS = 1000 };
 
+bool routes_check(const struct config *c, struct err *e)
+{
+    if (c->route_count > 0)
+        return true;
+    return err_set(e, ERR_CONFIG, "config: no route: add at least \"routes\": {\"default\": {\"transport\": \"http\", "
+                                  "\"url\": \"https://…\"}}");
+}
+
 bool routes_open(struct routes *r, const struct config *c, const struct transport_env *env, struct err *e)
 {
     *r = (struct routes){ .first_pause_ms = c->route_wait_ms, .longest_pause_ms = c->route_wait_cap_ms };
-    if (c->route_count == 0)
-        return err_set(e, ERR_CONFIG, "config: no route: add at least \"routes\": {\"default\": {\"transport\": \"http\", "
-                                      "\"url\": \"https://…\"}}");
+    if (!routes_check(c, e))
+        return false;
     r->list = xcalloc((size_t)c->route_count, sizeof *r->list);
     for (int i = 0; i < c->route_count; i++) {
         struct route *route = &r->list[i];

@@ -27,6 +27,8 @@ struct routes {
     int64_t first_pause_ms, longest_pause_ms;
 };
 
+// A worker without any route can do nothing: ERR_CONFIG with an example.
+MUST_CHECK bool routes_check(const struct config *c, struct err *e);
 MUST_CHECK bool routes_open(struct routes *r, const struct config *c, const struct transport_env *env, struct err *e);
 void routes_close(struct routes *r);
 struct route *routes_find(const struct routes *r, struct slice name); // NULL when there is none
