@@ -111,7 +111,8 @@ static void on_info_server(void *arg, const struct store_reply *reply)
     char uptime[STORE_RUN_ID_SIZE];
     copy_field(reply->text, "run_id", s->server.run_id);
     copy_field(reply->text, "uptime_in_seconds", uptime);
-    s->server.uptime_ms = strtoll(uptime, NULL, 10) * 1000;
+    int64_t seconds = strtoll(uptime, NULL, 10); // the difference of two times cut to seconds: up to one too many
+    s->server.uptime_ms = seconds > 0 ? (seconds - 1) * 1000 : 0;
 }
 
 static void on_info_replication(void *arg, const struct store_reply *reply)

@@ -12,7 +12,10 @@
 
 #include <stdio.h>
 
-enum { SLACK_MS = 500 };
+enum {
+    SLACK_MS = 500,
+    CLOCKS_MS = 20, // another worker may be that much surer of the broker's time than we were
+};
 
 int64_t policy_deadline_ms(const struct policy_case *c)
 {
@@ -55,7 +58,7 @@ static int64_t retry_delay_ms(const struct policy_case *c, const struct backoff 
 // As asked, never less; up to SLACK_MS more where that saves rides (exactly 30 s would miss the 30 s belt by a breath).
 static int64_t asked_delay_ms(const struct policy_case *c, int64_t asked_ms)
 {
-    return tiers_snap(&c->config->tiers, asked_ms, asked_ms, asked_ms + SLACK_MS);
+    return tiers_snap(&c->config->tiers, asked_ms + CLOCKS_MS, asked_ms + CLOCKS_MS, asked_ms + SLACK_MS);
 }
 
 static bool wants_resend(const struct policy_case *c)
