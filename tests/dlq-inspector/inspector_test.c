@@ -106,7 +106,7 @@ static int run(const char *arguments)
     char self[4096] = "", command[8192];
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
         fail_msg("where is this test?");
-    snprintf(command, sizeof command, "SENDFLEET_CONFIG= %s/sendfleet-dlq --set kafka.bootstrap.servers=%s %s 2>&1",
+    snprintf(command, sizeof command, "SENDFLEET_CONFIG= '%s/sendfleet-dlq' --set kafka.bootstrap.servers=%s %s 2>&1",
              dirname(self), fx.address, arguments);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
