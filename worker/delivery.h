@@ -49,7 +49,6 @@ struct delivery {
     enum lane lane;
     struct job job;
     struct envelope env;
-    char made_id[ENVELOPE_ID_SIZE];
     struct dedup_subject subject;
 
     struct route *route;

@@ -97,11 +97,6 @@ void post_poll(struct post *p)
     broker_producer_poll(p->journal);
 }
 
-size_t post_pending(const struct post *p)
-{
-    return broker_producer_pending(p->settle) + broker_producer_pending(p->journal);
-}
-
 const char *post_fatal(const struct post *p)
 {
     const char *fatal = broker_producer_fatal(p->settle);

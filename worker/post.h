@@ -36,7 +36,6 @@ bool post_event(struct post *p, const struct event *ev, struct parcel *parcel);
 
 // Receipts that are there; call when one of the descriptors is readable and once a turn.
 void post_poll(struct post *p);
-size_t post_pending(const struct post *p);
 const char *post_fatal(const struct post *p);
 
 #endif
